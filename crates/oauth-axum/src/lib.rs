@@ -1,0 +1,46 @@
+//! Mounts the OAuth service and the bearer layer in axum.
+//!
+//! **Promise.** Requests are converted and routed, nothing else: every status, header and body is
+//! what `oauth-http` answers, so this adapter cannot differ from another.
+//!
+//! **Absences.** No decision, no state, no prefix-stripping mount: well-known paths live at the
+//! host's root, so [`authorization_server`] and [`resource_metadata`] are merged, never nested.
+//!
+//! ```
+//! # #[cfg(all(feature = "server", feature = "resource"))] {
+//! use std::sync::Arc;
+//! use axum::{Router, routing::get};
+//! use oauth_axum::{BearerLayer, Claims, OAuthService, ProtectedResource};
+//!
+//! async fn whoami(Claims(claims): Claims) -> String {
+//!     format!("{} with {}", claims.subject, claims.scope)
+//! }
+//!
+//! fn app(service: Arc<OAuthService>, resource: ProtectedResource) -> Router {
+//!     Router::new()
+//!         .route("/whoami", get(whoami))
+//!         .layer(BearerLayer::new(resource.clone(), service.clone()))
+//!         .merge(oauth_axum::resource_metadata(&resource))
+//!         .merge(oauth_axum::authorization_server(service))
+//! }
+//! # }
+//! ```
+
+#[cfg(feature = "resource")]
+mod extract;
+#[cfg(any(feature = "server", feature = "resource"))]
+mod mount;
+
+#[cfg(feature = "resource")]
+pub use extract::{Claims, NotProtected};
+#[cfg(feature = "server")]
+pub use mount::authorization_server;
+#[cfg(feature = "resource")]
+pub use mount::resource_metadata;
+
+#[cfg(feature = "resource")]
+pub use oauth_http::resource::{
+    AccessClaims, AccessTokenVerifier, BearerLayer, ProtectedResource, ResourceService,
+};
+#[cfg(feature = "server")]
+pub use oauth_http::server::{Interaction, OAuthService};

@@ -1,0 +1,420 @@
+//! The authorization endpoint's second half: a person decides, and a grant begins.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use oauth_jose::MacKey;
+use oauth_storage::{
+    ClientRecord, ClientRegistration, GrantRecord, Insert, Replace, StorageError, Versioned,
+};
+use oauth_types::env::EntropyError;
+use oauth_types::redirect_uri::RedirectKind;
+use oauth_types::{
+    ClientId, CodeChallenge, GrantId, Issuer, RedirectUri, ResourceUri, Scope, Secret, SecretHash,
+    Subject, Timestamp,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::authorize::{AuthorizationError, ValidAuthorization};
+use crate::event::Event;
+use crate::grant::lifecycle::{self, Approved};
+use crate::sealed::{self, Purpose, Unsealable};
+use crate::server::AuthorizationServer;
+use crate::session::{BrowserBinding, Session};
+use crate::token_text::{self, TokenKind};
+
+/// Where the browser goes next, with the response parameters in the query.
+///
+/// Spec: OAuth 2.1 §4.1.2, RFC 9207 §2.
+#[derive(Clone)]
+pub struct Redirect {
+    location: String,
+    host: String,
+}
+
+impl Redirect {
+    /// The address, code and all. It goes into a `Location` header and nowhere else.
+    pub fn location(&self) -> &str {
+        &self.location
+    }
+
+    /// The host (or private-use scheme) it leads to, for a person to read.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    pub(crate) fn error(
+        issuer: &Issuer,
+        to: &RedirectUri,
+        state: Option<&str>,
+        error: AuthorizationError,
+    ) -> Self {
+        let description = error.to_string();
+        let parameters = [("error", error.code().as_str()), ("error_description", &*description)];
+        Self::new(issuer, to, state, &parameters)
+    }
+
+    fn new(
+        issuer: &Issuer,
+        to: &RedirectUri,
+        state: Option<&str>,
+        parameters: &[(&str, &str)],
+    ) -> Self {
+        let state = state.map(|state| ("state", state));
+        let all = parameters.iter().copied().chain(state).chain([("iss", issuer.as_str())]);
+        Self { location: to.with_parameters(all), host: to.display_host().to_owned() }
+    }
+}
+
+impl std::fmt::Debug for Redirect {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Redirect({})", self.host)
+    }
+}
+
+/// A sound request on its way through sign-in and consent. It lies in no table: it travels sealed,
+/// and any replica can continue it.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct PendingAuthorization {
+    grant: GrantId,
+    /// From which the code follows, so that the same decision made twice gives the same code.
+    seed: String,
+    browser: SecretHash,
+    begun_at: Timestamp,
+    expires_at: Timestamp,
+    client_id: ClientId,
+    client_name: Option<String>,
+    client_uri: Option<String>,
+    client_vouched_for: bool,
+    redirect_uri: RedirectUri,
+    state: Option<String>,
+    challenge: CodeChallenge,
+    scope: Scope,
+    resources: Vec<ResourceUri>,
+    login: bool,
+    login_hint: Option<String>,
+    /// Set once somebody has signed in for this request.
+    session: Option<String>,
+}
+
+impl PendingAuthorization {
+    /// Who asks.
+    pub const fn client_id(&self) -> &ClientId {
+        &self.client_id
+    }
+
+    /// What the client calls itself. Nobody has checked it.
+    pub fn client_name(&self) -> Option<&str> {
+        self.client_name.as_deref()
+    }
+
+    /// The home page the client claims. Nobody has checked it.
+    pub fn client_uri(&self) -> Option<&str> {
+        self.client_uri.as_deref()
+    }
+
+    /// Whether an administrator entered the client, so that its name can be believed.
+    pub const fn is_client_vouched_for(&self) -> bool {
+        self.client_vouched_for
+    }
+
+    /// The host (or private-use scheme) that will receive the code.
+    pub fn redirect_host(&self) -> &str {
+        self.redirect_uri.display_host()
+    }
+
+    /// Whether that is a site, a program on this computer, or an installed application.
+    pub fn redirect_kind(&self) -> RedirectKind {
+        self.redirect_uri.kind()
+    }
+
+    /// What is asked for.
+    pub const fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    /// For which resources.
+    pub fn resources(&self) -> &[ResourceUri] {
+        &self.resources
+    }
+
+    /// A name to fill into the sign-in form.
+    pub fn login_hint(&self) -> Option<&str> {
+        self.login_hint.as_deref()
+    }
+
+    /// Whether this session may decide here: it is the one signed in for this request, or one
+    /// that was there before and did not have to be renewed.
+    pub fn admits(&self, session: &Session) -> bool {
+        match &self.session {
+            Some(id) => *id == session.id,
+            None => !self.login,
+        }
+    }
+
+    /// The same request, from now on for this session only.
+    #[must_use]
+    pub fn for_session(mut self, session: &Session) -> Self {
+        self.session = Some(session.id.clone());
+        self
+    }
+
+    fn code(&self, approver: &Subject, session: &str, decision: &Scope) -> Option<Secret> {
+        let seed: [u8; 32] = URL_SAFE_NO_PAD.decode(&self.seed).ok()?.try_into().ok()?;
+        let parts = [approver.as_str().as_bytes(), session.as_bytes(), decision.as_str().as_bytes()];
+        Some(Secret::from_bytes(MacKey::new(&seed).mac("code", &parts)))
+    }
+}
+
+impl std::fmt::Debug for PendingAuthorization {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PendingAuthorization")
+            .field("grant", &self.grant)
+            .field("client_id", &self.client_id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A person's yes.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Approval {
+    /// What of the requested scope is allowed.
+    pub scope: Scope,
+}
+
+impl Approval {
+    /// Allows this much.
+    pub const fn of(scope: Scope) -> Self {
+        Self { scope }
+    }
+}
+
+/// A sealed request cannot go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ResumeError {
+    /// Not ours, altered, or its time is over.
+    #[error("this sign-in has expired; go back to the application and start again")]
+    Expired,
+    /// It was begun in another browser.
+    #[error("this sign-in was begun in another browser, or cookies are blocked; start again")]
+    OtherBrowser,
+}
+
+/// A yes that led to no grant.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ApprovalError {
+    /// This request already has its answer.
+    #[error("this request was already answered")]
+    AlreadyAnswered,
+    /// What was asked is no longer on offer: the client, its address or the resource changed.
+    #[error("the application or its permissions changed meanwhile; start again from there")]
+    Changed,
+    /// The session is not the one that signed in for this request, or has ended.
+    #[error("sign in again")]
+    SignInAgain,
+    /// Nothing of the requested scope was allowed, or more than requested.
+    #[error("the decision does not fit the request")]
+    Decision,
+    /// The store failed; deciding again gives the same answer.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+impl AuthorizationServer {
+    /// Begins the conversation with the person: nothing is stored.
+    ///
+    /// # Errors
+    /// [`EntropyError`].
+    pub fn begin(
+        &self,
+        valid: ValidAuthorization,
+        browser: &BrowserBinding,
+    ) -> Result<PendingAuthorization, EntropyError> {
+        let mut drawn = [0u8; 48];
+        self.entropy().fill(&mut drawn)?;
+        let mut grant = [0u8; 16];
+        grant.copy_from_slice(&drawn[..16]);
+        let now = self.now();
+        Ok(PendingAuthorization {
+            grant: GrantId::from_bytes(grant),
+            seed: URL_SAFE_NO_PAD.encode(&drawn[16..]),
+            browser: browser.hash,
+            begun_at: now,
+            expires_at: now.plus(self.policy().transaction_lifetime),
+            client_id: valid.client.id.clone(),
+            client_name: valid.client.metadata.client_name.clone(),
+            client_uri: valid.client.metadata.client_uri.clone(),
+            client_vouched_for: valid.client.registration == ClientRegistration::Preregistered,
+            redirect_uri: valid.redirect_uri,
+            state: valid.state,
+            challenge: valid.challenge,
+            scope: valid.scope,
+            resources: valid.resources,
+            login: valid.prompt.login,
+            login_hint: valid.login_hint,
+            session: None,
+        })
+    }
+
+    /// Seals a request for its way through the browser: unpadded base64url, at most 16 KiB.
+    ///
+    /// # Errors
+    /// [`EntropyError`].
+    pub fn seal(&self, pending: &PendingAuthorization) -> Result<String, EntropyError> {
+        let issuer = &self.config.issuer;
+        let purpose = Purpose::Transaction;
+        sealed::seal(&self.ring, issuer, purpose, pending.expires_at, pending, self.entropy())
+    }
+
+    /// Opens a sealed request that comes back from the browser it was made for.
+    ///
+    /// # Errors
+    /// See [`ResumeError`].
+    pub fn resume(
+        &self,
+        sealed: &str,
+        browser: Option<&BrowserBinding>,
+    ) -> Result<PendingAuthorization, ResumeError> {
+        let (issuer, now) = (&self.config.issuer, self.now());
+        let opened = sealed::open(&self.ring, issuer, Purpose::Transaction, now, sealed);
+        let pending: PendingAuthorization = opened.map_err(|error| match error {
+            Unsealable::Foreign | Unsealable::Expired => ResumeError::Expired,
+        })?;
+        match browser {
+            Some(browser) if pending.browser.matches(&browser.hash) => Ok(pending),
+            _ => {
+                self.record(Event::BrowserMismatch);
+                Err(ResumeError::OtherBrowser)
+            }
+        }
+    }
+
+    /// The person said yes: the grant begins, and the browser takes its code to the client.
+    ///
+    /// The same person saying the same in the same session gets the same answer again (a double
+    /// click, a form sent twice, a retry after a failure), while the code is unused.
+    ///
+    /// # Errors
+    /// See [`ApprovalError`].
+    pub async fn approve(
+        &self,
+        pending: &PendingAuthorization,
+        session: &Session,
+        approval: Approval,
+    ) -> Result<Redirect, ApprovalError> {
+        let now = self.now();
+        if !pending.admits(session) || !session.browser.matches(&pending.browser) {
+            return Err(ApprovalError::SignInAgain);
+        }
+        if approval.scope.is_empty() || !approval.scope.is_subset(&pending.scope) {
+            return Err(ApprovalError::Decision);
+        }
+        let client = self.still_on_offer(pending).await?;
+        let standing = self.standing(&session.subject, &client.record).await?;
+        if standing.disabled || standing.current.subject != session.epoch {
+            return Err(ApprovalError::SignInAgain);
+        }
+        // A person must not be mistaken for a client, nor the reverse (RFC 9068 §2.2).
+        let subject = session.subject.as_str();
+        if subject.starts_with(ClientId::GENERATED_PREFIX) || subject.starts_with("https://") {
+            return Err(ApprovalError::Decision);
+        }
+        let code = pending.code(&session.subject, &session.id, &approval.scope);
+        let code = code.ok_or(ApprovalError::Changed)?;
+        let hash = code.hash();
+        let grant = lifecycle::approve(
+            Approved {
+                id: pending.grant,
+                client_id: pending.client_id.clone(),
+                subject: session.subject.clone(),
+                scope: approval.scope,
+                resources: pending.resources.clone(),
+                epochs: standing.current,
+                code: hash,
+                challenge: pending.challenge,
+                redirect_uri: pending.redirect_uri.clone(),
+                transaction_expires_at: pending.expires_at,
+            },
+            &self.config,
+            now,
+        );
+        self.keep_client(&client, &grant).await?;
+        match self.storage.grants().insert(grant).await? {
+            Insert::Inserted => self.record(Event::GrantApproved {
+                grant: pending.grant,
+                client: &pending.client_id,
+                subject: &session.subject,
+            }),
+            Insert::Exists => {
+                let found = self.storage.grants().find(&pending.grant).await?;
+                let same = found.is_some_and(|found| {
+                    let live = found.record.code.as_ref().filter(|code| {
+                        code.hash.matches(&hash)
+                            && code.redeemed_as.is_none()
+                            && now < code.expires_at
+                    });
+                    live.is_some() && standing.covers(&found.record)
+                });
+                if !same {
+                    return Err(ApprovalError::AlreadyAnswered);
+                }
+            }
+        }
+        let text =
+            token_text::write(&self.ring, TokenKind::Code, &pending.grant, 0, &code, &hash);
+        let state = pending.state.as_deref();
+        let issuer = &self.config.issuer;
+        Ok(Redirect::new(issuer, &pending.redirect_uri, state, &[("code", &text)]))
+    }
+
+    /// The person said no: the client is told so.
+    pub fn deny(&self, pending: &PendingAuthorization) -> Redirect {
+        self.record(Event::GrantDenied { client: &pending.client_id });
+        let state = pending.state.as_deref();
+        let error = AuthorizationError::Denied;
+        Redirect::error(&self.config.issuer, &pending.redirect_uri, state, error)
+    }
+
+    /// Everything that may have changed while the person was thinking is looked at again.
+    async fn still_on_offer(
+        &self,
+        pending: &PendingAuthorization,
+    ) -> Result<Versioned<ClientRecord>, ApprovalError> {
+        let found = self.storage.clients().find(&pending.client_id).await?;
+        let client = found.ok_or(ApprovalError::Changed)?;
+        let to = pending.redirect_uri.as_str();
+        let known = client.record.redirect_uris.iter().any(|uri| uri.admits(to));
+        let offered = pending.resources.iter().all(|uri| {
+            self.config.resources.iter().any(|resource| resource.uri == *uri)
+        });
+        if known && offered { Ok(client) } else { Err(ApprovalError::Changed) }
+    }
+
+    /// A client that registered itself must not be forgotten before its grants. Written seldom:
+    /// an extension reaches a month further than needed.
+    async fn keep_client(
+        &self,
+        client: &Versioned<ClientRecord>,
+        grant: &GrantRecord,
+    ) -> Result<(), StorageError> {
+        let needed = grant.expires_at.plus(self.policy().clock_skew);
+        let mut client = client.clone();
+        while client.record.retain_until.is_some_and(|until| until < needed) {
+            let mut next = ClientRecord::clone(&client.record);
+            next.retain_until = Some(needed.plus(self.policy().unused_client_lifetime));
+            match self.storage.clients().replace(client.revision, next).await? {
+                Replace::Replaced(_) => break,
+                // Somebody else extended it, or it is gone and redemption will say so.
+                Replace::Conflict | Replace::Missing => {
+                    match self.storage.clients().find(&client.record.id).await? {
+                        Some(found) => client = found,
+                        None => break,
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}

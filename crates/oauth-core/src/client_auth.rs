@@ -1,0 +1,139 @@
+//! Who is asking at the token, revocation and introspection endpoints.
+
+use std::sync::Arc;
+
+use oauth_storage::{ClientRecord, StorageError, TokenEndpointAuthMethod};
+use oauth_types::{ClientId, SecretHash, Timestamp, TokenErrorCode};
+
+use crate::limit::{Limit, Limited, Source};
+use crate::server::AuthorizationServer;
+
+/// What a request presents to prove which client it is from.
+#[derive(Clone, Copy, Default)]
+#[non_exhaustive]
+pub struct PresentedClient<'a> {
+    /// The `Authorization: Basic` header, decoded.
+    pub basic: Option<&'a BasicCredentials>,
+    /// `client_id` of the form.
+    pub client_id: Option<&'a str>,
+    /// `client_secret` of the form.
+    pub client_secret: Option<&'a str>,
+    /// Whether a `client_assertion` came too. No client is registered for one, so it is refused.
+    pub assertion: bool,
+}
+
+impl<'a> PresentedClient<'a> {
+    /// What the form says, beside what the header says.
+    pub const fn new(
+        basic: Option<&'a BasicCredentials>,
+        client_id: Option<&'a str>,
+        client_secret: Option<&'a str>,
+        assertion: bool,
+    ) -> Self {
+        Self { basic, client_id, client_secret, assertion }
+    }
+}
+
+/// User and password of a Basic header.
+///
+/// OAuth wants both form-encoded before they are joined (RFC 6749 §2.3.1); many clients leave
+/// that out. Whoever builds this gives both readings of the password.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct BasicCredentials {
+    /// The user, form-decoded.
+    pub client_id: String,
+    /// The password, form-decoded.
+    pub decoded_secret: String,
+    /// The password as it stood.
+    pub raw_secret: String,
+}
+
+impl BasicCredentials {
+    /// Both readings of a Basic header.
+    pub const fn new(client_id: String, decoded_secret: String, raw_secret: String) -> Self {
+        Self { client_id, decoded_secret, raw_secret }
+    }
+}
+
+/// The client did not prove itself.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClientAuthError {
+    /// Unknown, wrong secret, or not the method it registered: all the same from outside.
+    #[error("client authentication failed")]
+    Rejected,
+    /// More than one method in a request, or a `client_id` that disagrees with the header.
+    #[error("use exactly one client authentication method")]
+    SeveralMethods,
+    /// Too many failures for this client from this address.
+    #[error(transparent)]
+    Limited(#[from] Limited),
+    /// The store failed.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+impl ClientAuthError {
+    /// The standard's word; `None` when the server failed or the client should wait.
+    pub const fn code(&self) -> Option<TokenErrorCode> {
+        match self {
+            Self::Rejected => Some(TokenErrorCode::InvalidClient),
+            Self::SeveralMethods => Some(TokenErrorCode::InvalidRequest),
+            Self::Limited(_) | Self::Storage(_) => None,
+        }
+    }
+}
+
+impl AuthorizationServer {
+    /// Establishes which client is asking, by the one method it registered.
+    ///
+    /// # Errors
+    /// See [`ClientAuthError`]. Spec: OAuth 2.1 §2.4.
+    pub(crate) async fn authenticate(
+        &self,
+        presented: PresentedClient<'_>,
+        source: Source,
+        now: Timestamp,
+    ) -> Result<Arc<ClientRecord>, ClientAuthError> {
+        use TokenEndpointAuthMethod::{ClientSecretBasic, ClientSecretPost};
+        let PresentedClient { basic, client_id, client_secret, assertion } = presented;
+        let methods = usize::from(basic.is_some())
+            + usize::from(client_secret.is_some())
+            + usize::from(assertion);
+        let named = basic.map(|basic| basic.client_id.as_str());
+        if methods > 1 || (named.is_some() && client_id.is_some() && named != client_id) {
+            return Err(ClientAuthError::SeveralMethods);
+        }
+        let Some(id) = named.or(client_id) else { return Err(ClientAuthError::Rejected) };
+        let id = ClientId::new(id);
+        let (method, secrets) = match (basic, client_secret) {
+            (Some(basic), _) => (
+                ClientSecretBasic,
+                [Some(basic.decoded_secret.as_str()), Some(basic.raw_secret.as_str())],
+            ),
+            (None, Some(secret)) => (ClientSecretPost, [Some(secret), None]),
+            (None, None) => (TokenEndpointAuthMethod::None, [None, None]),
+        };
+        let found = self.storage.clients().find(&id).await?;
+        let accepted = found.filter(|client| {
+            let client = &client.record;
+            // Every presented secret is compared with every current one, without a short cut.
+            let proven = secrets.into_iter().flatten().fold(false, |proven, secret| {
+                let hash = SecretHash::of(secret.as_bytes());
+                client.secrets.iter().fold(proven, |proven, held| {
+                    let current = held.expires_at.is_none_or(|expires_at| now < expires_at);
+                    proven | (held.hash.matches(&hash) & current)
+                })
+            });
+            let public = method == TokenEndpointAuthMethod::None;
+            !assertion && client.token_endpoint_auth_method == method && (public || proven)
+        });
+        if let Some(client) = accepted {
+            return Ok(client.record);
+        }
+        let key = format!("{}|{}", id.as_str(), source.key());
+        self.limiter().hit(&Limit::CLIENT_AUTHENTICATION, &key, now).await?;
+        Err(ClientAuthError::Rejected)
+    }
+}

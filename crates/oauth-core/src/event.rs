@@ -1,0 +1,99 @@
+//! What happened, for whoever watches. No event can hold a secret.
+
+use oauth_storage::ClosedReason;
+use oauth_types::{ClientId, GrantId, Lifetime, Subject};
+
+/// Receives events as they happen. Called on the request's path, so it must not block.
+pub trait EventSink: Send + Sync {
+    /// Takes note of one event.
+    fn record(&self, event: &Event<'_>);
+}
+
+/// Takes note of nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoEvents;
+
+impl EventSink for NoEvents {
+    fn record(&self, _: &Event<'_>) {}
+}
+
+/// Something that an operator may want to know.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// A client registered itself.
+    ClientRegistered {
+        /// The new client.
+        client: &'a ClientId,
+    },
+    /// A person signed in.
+    SignedIn {
+        /// Who.
+        subject: &'a Subject,
+    },
+    /// A person gave a grant.
+    GrantApproved {
+        /// The grant.
+        grant: GrantId,
+        /// To whom.
+        client: &'a ClientId,
+        /// By whom.
+        subject: &'a Subject,
+    },
+    /// A person refused one.
+    GrantDenied {
+        /// To whom.
+        client: &'a ClientId,
+    },
+    /// A code became tokens.
+    CodeRedeemed {
+        /// The grant.
+        grant: GrantId,
+    },
+    /// A refresh token became its successor.
+    TokenRefreshed {
+        /// The grant.
+        grant: GrantId,
+        /// Generation of the successor.
+        generation: u32,
+    },
+    /// A refresh was repeated inside the retry window and answered as before. The same grant
+    /// doing so at every rotation is how a thief in step looks.
+    RefreshRetried {
+        /// The grant.
+        grant: GrantId,
+        /// Generation of the successor.
+        generation: u32,
+        /// Time since the rotation.
+        elapsed: Lifetime,
+    },
+    /// A grant ended before its time.
+    GrantClosed {
+        /// The grant.
+        grant: GrantId,
+        /// Why.
+        reason: ClosedReason,
+    },
+    /// An access token was revoked by its client.
+    AccessTokenRevoked {
+        /// The grant.
+        grant: GrantId,
+    },
+    /// The oldest access token of a grant made room for a new one.
+    AccessTokenRetired {
+        /// The grant.
+        grant: GrantId,
+    },
+    /// A code came with a well-formed verifier that was not its own. It costs the owner nothing.
+    VerifierMismatch {
+        /// The grant.
+        grant: GrantId,
+    },
+    /// A token of ours is newer than its record: the store has lost acknowledged writes.
+    StoreWentBack {
+        /// The grant.
+        grant: GrantId,
+    },
+    /// A transaction or session came back in another browser than it began in.
+    BrowserMismatch,
+}

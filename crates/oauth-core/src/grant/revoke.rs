@@ -1,0 +1,91 @@
+//! Revocation. Spec: RFC 7009.
+
+use oauth_storage::{ClosedReason, GrantRecord, StorageError, Versioned};
+use oauth_types::{GrantId, Timestamp, TokenRequest};
+
+use crate::client_auth::PresentedClient;
+use crate::event::Event;
+use crate::grant::lifecycle::{self, Revoke};
+use crate::grant::step::{CLOSING_ROUNDS, Step, step};
+use crate::limit::Source;
+use crate::server::AuthorizationServer;
+use crate::token::TokenError;
+use crate::token_text::{self, TokenKind};
+
+enum Outcome {
+    AccessToken,
+    Grant,
+    Nothing,
+}
+
+impl AuthorizationServer {
+    /// Ends a token that its own client gives back: an access token alone, or with a refresh
+    /// token the whole grant. Tokens that are unknown, expired or another client's are answered
+    /// like ended ones. One read and one write of the grant.
+    ///
+    /// # Errors
+    /// [`TokenError::Request`] without `token`, [`TokenError::Client`] when the client does not
+    /// prove itself, [`TokenError::Storage`] when the token may still be good.
+    pub async fn revoke(
+        &self,
+        presented: PresentedClient<'_>,
+        request: &TokenRequest<'_>,
+        source: Source,
+    ) -> Result<(), TokenError> {
+        let now = self.now();
+        if request.repeated.is_some() {
+            return Err(TokenError::Request("a parameter is repeated"));
+        }
+        let client = self.authenticate(presented, source, now).await?;
+        let token = request.token.as_deref().ok_or(TokenError::Request("token is required"))?;
+        let Some(token) = token_text::read(&self.ring, token) else { return Ok(()) };
+        let (client, token) = (&*client, &token);
+        let decide = move |found: Option<Versioned<GrantRecord>>| async move {
+            let own = found.filter(|found| found.record.client_id == client.id);
+            let Some(found) = own else {
+                return Ok::<_, TokenError>(Step::Keep(Ok(Outcome::Nothing)));
+            };
+            let revoke = match token.kind {
+                TokenKind::Access => lifecycle::revoke_access(&found.record, &token.hash),
+                TokenKind::Refresh => lifecycle::revoke_refresh(&found.record, &token.hash, now),
+                TokenKind::Code => Revoke::Nothing,
+            };
+            Ok(match revoke {
+                Revoke::AccessToken(next) => Step::Replace(next, Ok(Outcome::AccessToken)),
+                Revoke::Grant(next) => Step::Replace(next, Ok(Outcome::Grant)),
+                Revoke::Nothing => Step::Keep(Ok(Outcome::Nothing)),
+            })
+        };
+        let grant = token.grant;
+        match step(self.storage.grants(), &grant, CLOSING_ROUNDS, decide).await? {
+            Outcome::AccessToken => self.record(Event::AccessTokenRevoked { grant }),
+            Outcome::Grant => {
+                self.record(Event::GrantClosed { grant, reason: ClosedReason::Revoked });
+            }
+            Outcome::Nothing => {}
+        }
+        Ok(())
+    }
+
+    /// Ends a grant whatever holds it: for the person who gave it and for operators.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn close_grant(&self, grant: &GrantId) -> Result<(), StorageError> {
+        let now: Timestamp = self.now();
+        let reason = ClosedReason::Withdrawn;
+        let decide = move |found: Option<Versioned<GrantRecord>>| async move {
+            Ok(match found.filter(|found| found.record.closed.is_none()) {
+                None => Step::Keep(Ok::<bool, StorageError>(false)),
+                Some(found) => {
+                    let next = Box::new(lifecycle::close(&found.record, reason, now));
+                    Step::Replace(next, Ok(true))
+                }
+            })
+        };
+        if step(self.storage.grants(), grant, CLOSING_ROUNDS, decide).await? {
+            self.record(Event::GrantClosed { grant: *grant, reason });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,229 @@
+//! The key ring: made once, sealed under the root secret, opened at every start.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use oauth_jose::{MacKey, PublicJwk, SealKey, SigningKey};
+use oauth_storage::record::Shape;
+use oauth_storage::{Insert, KeyRingId, KeyRingRecord, Storage, StorageError};
+use oauth_types::env::{Entropy, EntropyError};
+use oauth_types::registration::UnknownMembers;
+use oauth_types::{Issuer, Secret, SecretHash};
+use serde::{Deserialize, Serialize};
+
+/// The one secret that configuration holds; everything else follows from the ring it seals.
+pub struct RootSecret(Secret);
+
+impl RootSecret {
+    /// Takes the text of a secret file or variable, white space at its ends forgiven.
+    ///
+    /// # Errors
+    /// [`WeakRootSecret`] for fewer than 32 characters.
+    pub fn from_text(text: &str) -> Result<Self, WeakRootSecret> {
+        let text = text.trim();
+        if text.len() < 32 {
+            return Err(WeakRootSecret);
+        }
+        Ok(Self(Secret::from_bytes(*SecretHash::of(text.as_bytes()).as_bytes())))
+    }
+
+    fn seal_key(&self) -> SealKey {
+        SealKey::new(&MacKey::new(self.0.expose()).mac("ring seal", &[]))
+    }
+
+    fn name(&self) -> String {
+        let digest = MacKey::new(self.0.expose()).mac("root name", &[]);
+        URL_SAFE_NO_PAD.encode(&digest[..6])
+    }
+}
+
+impl std::fmt::Debug for RootSecret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("RootSecret")
+    }
+}
+
+/// The text is too short to be a root secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a root secret has at least 32 characters; make one with `openssl rand -hex 32`")]
+pub struct WeakRootSecret;
+
+/// The ring could not be opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeyRingError {
+    /// The stored ring was sealed under another root secret.
+    #[error("the key ring in this store was sealed under another root secret (its name there is {stored}, the one given is {given})")]
+    OtherRoot {
+        /// Name of the root secret that sealed it.
+        stored: String,
+        /// Name of the one given.
+        given: String,
+    },
+    /// The stored ring was altered, or belongs to another issuer.
+    #[error("the key ring in this store cannot be opened: it was altered, or belongs to another issuer")]
+    Sealed,
+    /// The store failed.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// Nothing random to make keys of.
+    #[error(transparent)]
+    Entropy(#[from] EntropyError),
+}
+
+/// What is sealed.
+#[derive(Serialize, Deserialize)]
+struct StoredRing {
+    epoch: u64,
+    active: u16,
+    keys: Vec<StoredKey>,
+    signing: Vec<StoredKey>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredKey {
+    id: u16,
+    /// 32 bytes in base64url.
+    secret: String,
+}
+
+impl StoredKey {
+    fn draw(id: u16, entropy: &dyn Entropy) -> Result<Self, EntropyError> {
+        let secret = URL_SAFE_NO_PAD.encode(Secret::draw(entropy)?.expose());
+        Ok(Self { id, secret })
+    }
+
+    fn bytes(&self) -> Option<[u8; 32]> {
+        URL_SAFE_NO_PAD.decode(&self.secret).ok()?.try_into().ok()
+    }
+}
+
+/// The ring in use: keys already parsed, nothing to do per request but compute.
+#[derive(Debug)]
+pub struct KeyRing {
+    /// Raised to end every token of this issuer at once.
+    pub(crate) epoch: u64,
+    active: usize,
+    keys: Vec<RingKey>,
+    signing: Vec<SigningKey>,
+}
+
+/// One generation of keys, a separate one for each use.
+#[derive(Debug)]
+pub(crate) struct RingKey {
+    pub(crate) id: u16,
+    pub(crate) tag: MacKey,
+    pub(crate) derive: MacKey,
+    pub(crate) seal: SealKey,
+}
+
+impl KeyRing {
+    /// Opens the ring of `storage`, making it first if there is none. Of several replicas that
+    /// start at once, one makes it and the others open that.
+    ///
+    /// # Errors
+    /// See [`KeyRingError`].
+    pub async fn open(
+        storage: &dyn Storage,
+        issuer: &Issuer,
+        root: &RootSecret,
+        entropy: &dyn Entropy,
+    ) -> Result<Self, KeyRingError> {
+        if let Some(found) = storage.keys().find(&KeyRingId).await? {
+            return Self::unseal(&found.record, issuer, root);
+        }
+        let made = Self::make(issuer, root, entropy)?;
+        match storage.keys().insert(made.clone()).await? {
+            Insert::Inserted => Self::unseal(&made, issuer, root),
+            Insert::Exists => match storage.keys().find(&KeyRingId).await? {
+                Some(found) => Self::unseal(&found.record, issuer, root),
+                None => Err(KeyRingError::Sealed),
+            },
+        }
+    }
+
+    fn make(
+        issuer: &Issuer,
+        root: &RootSecret,
+        entropy: &dyn Entropy,
+    ) -> Result<KeyRingRecord, KeyRingError> {
+        let ring = StoredRing {
+            epoch: 0,
+            active: 0,
+            keys: vec![StoredKey::draw(0, entropy)?],
+            signing: vec![StoredKey::draw(0, entropy)?],
+        };
+        let mut nonce = [0u8; 12];
+        entropy.fill(&mut nonce)?;
+        let plain = serde_json::to_vec(&ring).map_err(|_| KeyRingError::Sealed)?;
+        let sealed = root.seal_key().seal(nonce, issuer.as_str().as_bytes(), &plain);
+        Ok(KeyRingRecord {
+            shape: Shape::default(),
+            id: KeyRingId,
+            root: root.name(),
+            sealed: URL_SAFE_NO_PAD.encode(sealed),
+            unknown: UnknownMembers::new(),
+        })
+    }
+
+    fn unseal(
+        record: &KeyRingRecord,
+        issuer: &Issuer,
+        root: &RootSecret,
+    ) -> Result<Self, KeyRingError> {
+        if record.root != root.name() {
+            return Err(KeyRingError::OtherRoot { stored: record.root.clone(), given: root.name() });
+        }
+        let sealed =
+            URL_SAFE_NO_PAD.decode(&record.sealed).map_err(|_| KeyRingError::Sealed)?;
+        let plain = root
+            .seal_key()
+            .open(issuer.as_str().as_bytes(), &sealed)
+            .map_err(|_| KeyRingError::Sealed)?;
+        let stored: StoredRing =
+            serde_json::from_slice(&plain).map_err(|_| KeyRingError::Sealed)?;
+        Self::parse(&stored).ok_or(KeyRingError::Sealed)
+    }
+
+    fn parse(stored: &StoredRing) -> Option<Self> {
+        let keys: Option<Vec<RingKey>> = stored
+            .keys
+            .iter()
+            .map(|key| {
+                let master = MacKey::new(&key.bytes()?);
+                Some(RingKey {
+                    id: key.id,
+                    tag: MacKey::new(&master.mac("tag", &[])),
+                    derive: MacKey::new(&master.mac("derive", &[])),
+                    seal: SealKey::new(&master.mac("seal", &[])),
+                })
+            })
+            .collect();
+        let signing: Option<Vec<SigningKey>> = stored
+            .signing
+            .iter()
+            .map(|key| {
+                let seed = key.bytes()?;
+                let name = MacKey::new(&seed).mac("kid", &[]);
+                Some(SigningKey::from_seed(URL_SAFE_NO_PAD.encode(&name[..12]), &seed))
+            })
+            .collect();
+        let keys = keys?;
+        let active = keys.iter().position(|key| key.id == stored.active)?;
+        Some(Self { epoch: stored.epoch, active, keys, signing: signing? })
+    }
+
+    /// The key under which new things are made.
+    pub(crate) fn active(&self) -> &RingKey {
+        &self.keys[self.active]
+    }
+
+    /// The key that made something earlier.
+    pub(crate) fn find(&self, id: u16) -> Option<&RingKey> {
+        self.keys.iter().find(|key| key.id == id)
+    }
+
+    /// The public halves of the signing keys.
+    pub fn public_jwks(&self) -> Vec<PublicJwk> {
+        self.signing.iter().map(SigningKey::public_jwk).collect()
+    }
+}

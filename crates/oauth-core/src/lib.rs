@@ -1,0 +1,62 @@
+//! OAuth 2.1 authorization-server decisions for the Model Context Protocol.
+//!
+//! **Promise.** A code or refresh token is honoured once, however many requests race for it and
+//! wherever a process dies; a grant that was closed never opens again. Given the same clock,
+//! randomness and requests, the same bytes come out. What is malformed is refused before anything
+//! is consumed.
+//!
+//! **Absences.** No HTTP, no async runtime, no I/O of its own, no ambient clock or randomness.
+//! Whole flows run in a unit test: see `oauth_testkit::flows`.
+//!
+//! The vocabulary and the storage contract are re-exported, so that an embedder names three
+//! crates: this one, a framework adapter and a store.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use oauth_core::{AuthorizationServer, Ports, ResourcePolicy, RootSecret, ServerConfig};
+//! use oauth_core::types::{Issuer, ResourceUri};
+//! # use oauth_testkit::{FixedClock, SeededEntropy, block_on};
+//! # use oauth_storage_memory::MemoryStorage;
+//!
+//! # block_on(async {
+//! let resource = ResourcePolicy::new(ResourceUri::parse("https://mcp.example/mcp")?)
+//!     .scope("mcp:tools", "Use the tools");
+//! let config = ServerConfig::new(Issuer::parse("https://mcp.example")?, resource);
+//! let root = RootSecret::from_text(&"0123456789abcdef".repeat(4))?;
+//! let ports = Ports::new(FixedClock::at(1_800_000_000), SeededEntropy::new(1));
+//! let server = AuthorizationServer::open(config, Arc::new(MemoryStorage::new()), &root, ports).await?;
+//! assert_eq!(server.metadata().token_endpoint, "https://mcp.example/token");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # }).unwrap();
+//! ```
+
+pub mod approval;
+pub mod authorize;
+pub mod client_auth;
+pub mod event;
+pub mod grant;
+pub mod keys;
+pub mod limit;
+mod metadata;
+pub mod policy;
+pub mod registration;
+mod sealed;
+pub mod server;
+pub mod session;
+pub mod token;
+mod token_text;
+
+pub use oauth_storage as storage;
+pub use oauth_types as types;
+
+pub use approval::{Approval, ApprovalError, PendingAuthorization, Redirect};
+pub use authorize::{AuthorizationError, AuthorizeFailure, ValidAuthorization};
+pub use client_auth::{BasicCredentials, ClientAuthError, PresentedClient};
+pub use event::{Event, EventSink, NoEvents};
+pub use keys::{KeyRingError, RootSecret};
+pub use limit::{DangerNoLimits, InProcessLimiter, Limit, Limited, RateLimiter, Source};
+pub use policy::{ResourcePolicy, ScopePolicy, ServerConfig, ServerPolicy};
+pub use registration::RegistrationError;
+pub use server::{AuthorizationServer, OpenError, Ports};
+pub use session::{Authentication, BrowserBinding, Session};
+pub use token::TokenError;

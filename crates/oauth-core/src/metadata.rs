@@ -1,0 +1,56 @@
+//! The discovery document.
+
+use oauth_types::metadata::AuthorizationServerMetadata;
+
+use crate::keys::KeyRing;
+use crate::policy::ServerConfig;
+
+/// One document for both kinds of client, with what deployed clients insist on: PKCE's method
+/// list in the OpenID document too, and key and subject members in the OAuth one.
+pub(crate) fn authorization_server(
+    config: &ServerConfig,
+    ring: &KeyRing,
+) -> AuthorizationServerMetadata {
+    let endpoint = |path| config.issuer.endpoint(path);
+    let mut algorithms: Vec<&'static str> =
+        ring.public_jwks().iter().map(|jwk| jwk.alg).collect();
+    algorithms.dedup();
+    AuthorizationServerMetadata {
+        issuer: config.issuer.as_str().to_owned(),
+        authorization_endpoint: endpoint("/authorize"),
+        token_endpoint: endpoint("/token"),
+        registration_endpoint: config.policy.dynamic_registration.then(|| endpoint("/register")),
+        revocation_endpoint: endpoint("/revoke"),
+        introspection_endpoint: Some(endpoint("/introspect")),
+        jwks_uri: endpoint("/jwks"),
+        scopes_supported: config.scopes().iter().map(str::to_owned).collect(),
+        response_types_supported: vec!["code"],
+        response_modes_supported: vec!["query"],
+        grant_types_supported: vec!["authorization_code", "refresh_token", "client_credentials"],
+        token_endpoint_auth_methods_supported: vec![
+            "none",
+            "client_secret_post",
+            "client_secret_basic",
+        ],
+        revocation_endpoint_auth_methods_supported: vec![
+            "none",
+            "client_secret_post",
+            "client_secret_basic",
+        ],
+        introspection_endpoint_auth_methods_supported: vec![
+            "client_secret_post",
+            "client_secret_basic",
+        ],
+        code_challenge_methods_supported: vec!["S256"],
+        authorization_response_iss_parameter_supported: true,
+        request_parameter_supported: false,
+        request_uri_parameter_supported: false,
+        protected_resources: config
+            .resources
+            .iter()
+            .map(|resource| resource.uri.as_str().to_owned())
+            .collect(),
+        subject_types_supported: vec!["public"],
+        id_token_signing_alg_values_supported: algorithms,
+    }
+}

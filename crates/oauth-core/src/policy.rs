@@ -1,0 +1,143 @@
+//! What the operator decides.
+
+use oauth_types::{Issuer, Lifetime, ResourceUri, Scope};
+
+/// Everything an authorization server is configured with. Start from [`ServerConfig::new`].
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ServerConfig {
+    /// The issuer, exactly as clients will see it.
+    pub issuer: Issuer,
+    /// What tokens can be issued for; never empty. The first is the default.
+    pub resources: Vec<ResourcePolicy>,
+    /// Lifetimes and limits.
+    pub policy: ServerPolicy,
+}
+
+impl ServerConfig {
+    /// A server for one resource, with the default policy.
+    pub fn new(issuer: Issuer, resource: ResourcePolicy) -> Self {
+        Self { issuer, resources: vec![resource], policy: ServerPolicy::default() }
+    }
+
+    /// All scopes of all resources.
+    pub fn scopes(&self) -> Scope {
+        self.resources.iter().flat_map(|resource| resource.scopes.iter().map(|s| &*s.name)).collect()
+    }
+
+    /// The resource that `text` names, forgiving what the standards forgive.
+    pub fn resource_named(&self, text: &str) -> Option<&ResourcePolicy> {
+        self.resources.iter().find(|resource| resource.uri.is_named_by(text))
+    }
+}
+
+/// One protected resource and the scopes that mean something there.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ResourcePolicy {
+    /// Its identifier: the audience of its tokens.
+    pub uri: ResourceUri,
+    /// A name for people.
+    pub name: Option<String>,
+    /// The scopes it knows, each with words for people.
+    pub scopes: Vec<ScopePolicy>,
+}
+
+/// One scope.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ScopePolicy {
+    /// The scope token.
+    pub name: String,
+    /// What it allows, in words a person can judge.
+    pub description: String,
+    /// Whether a request that names no scope gets it.
+    pub default: bool,
+}
+
+impl ResourcePolicy {
+    /// A resource that knows no scope yet.
+    pub fn new(uri: ResourceUri) -> Self {
+        Self { uri, name: None, scopes: Vec::new() }
+    }
+
+    /// Names it for people.
+    #[must_use]
+    pub fn named(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Adds a scope that a request without `scope` gets.
+    #[must_use]
+    pub fn scope(self, name: impl Into<String>, description: impl Into<String>) -> Self {
+        self.push(name.into(), description.into(), true)
+    }
+
+    /// Adds a scope that has to be asked for.
+    #[must_use]
+    pub fn extra_scope(self, name: impl Into<String>, description: impl Into<String>) -> Self {
+        self.push(name.into(), description.into(), false)
+    }
+
+    fn push(mut self, name: String, description: String, default: bool) -> Self {
+        self.scopes.push(ScopePolicy { name, description, default });
+        self
+    }
+
+    /// The scopes this resource knows.
+    pub fn known(&self) -> Scope {
+        self.scopes.iter().map(|scope| &*scope.name).collect()
+    }
+
+    /// The scopes a request without `scope` gets.
+    pub fn defaults(&self) -> Scope {
+        self.scopes.iter().filter(|scope| scope.default).map(|scope| &*scope.name).collect()
+    }
+}
+
+/// Lifetimes and limits.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ServerPolicy {
+    /// How long an access token is good for. Default 15 minutes.
+    pub access_token_lifetime: Lifetime,
+    /// How long a code is good for. Default 60 seconds.
+    pub code_lifetime: Lifetime,
+    /// How long a refresh token stays good unused. Default 30 days.
+    pub refresh_idle_lifetime: Lifetime,
+    /// How long a grant lasts at the most. Default 90 days.
+    pub grant_lifetime: Lifetime,
+    /// How long an identical refresh gets the identical answer. Default 30 seconds; 0 is strict.
+    pub retry_window: Lifetime,
+    /// How long a person may take to sign in and decide. Default 10 minutes.
+    pub transaction_lifetime: Lifetime,
+    /// How long a sign-in lasts. Default 12 hours.
+    pub session_lifetime: Lifetime,
+    /// How long a client that registered itself is kept without any grant. Default 30 days.
+    pub unused_client_lifetime: Lifetime,
+    /// By how much the clocks of replicas may differ. Default 5 seconds.
+    pub clock_skew: Lifetime,
+    /// Live access tokens of one grant; the oldest is retired beyond it. Default 16.
+    pub access_tokens_per_grant: usize,
+    /// Whether clients may register themselves. Default yes.
+    pub dynamic_registration: bool,
+}
+
+impl Default for ServerPolicy {
+    fn default() -> Self {
+        Self {
+            access_token_lifetime: Lifetime::minutes(15),
+            code_lifetime: Lifetime::seconds(60),
+            refresh_idle_lifetime: Lifetime::days(30),
+            grant_lifetime: Lifetime::days(90),
+            retry_window: Lifetime::seconds(30),
+            transaction_lifetime: Lifetime::minutes(10),
+            session_lifetime: Lifetime::minutes(12 * 60),
+            unused_client_lifetime: Lifetime::days(30),
+            clock_skew: Lifetime::seconds(5),
+            access_tokens_per_grant: 16,
+            dynamic_registration: true,
+        }
+    }
+}

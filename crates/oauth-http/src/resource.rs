@@ -1,0 +1,9 @@
+//! The resource server's half: a layer that admits bearer tokens, and the document that tells
+//! clients where to get one.
+
+mod bearer_layer;
+mod service;
+
+pub use bearer_layer::{Bearer, BearerFuture, BearerLayer};
+pub use oauth_resource::{AccessClaims, AccessTokenVerifier, ProtectedResource, VerifierUnavailable};
+pub use service::ResourceService;

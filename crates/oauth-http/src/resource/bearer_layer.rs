@@ -1,0 +1,168 @@
+//! A tower layer that lets through only requests with a token for this resource.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::header::{self, HeaderMap, HeaderValue};
+use http::{Method, Request, Response, StatusCode};
+use oauth_resource::{AccessTokenVerifier, ProtectedResource, Refusal, bearer_token};
+use oauth_types::{AccessClaims, Scope};
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::document::{allow_any_origin, no_store};
+
+/// Puts [`AccessClaims`] into the extensions of requests that bring a good token, and answers all
+/// others with the right challenge.
+///
+/// Preflights are answered before any authorization, and the challenge is exposed to
+/// browser-based clients. A request from a web page of another origin goes through only if it is
+/// authorized like any other: no cookie plays a part here.
+#[derive(Clone)]
+pub struct BearerLayer {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    resource: ProtectedResource,
+    verifier: Arc<dyn AccessTokenVerifier>,
+    needed: Scope,
+}
+
+impl BearerLayer {
+    /// Guards `resource`, whose required scope every request needs.
+    pub fn new(resource: ProtectedResource, verifier: Arc<dyn AccessTokenVerifier>) -> Self {
+        let needed = resource.required().clone();
+        Self { shared: Arc::new(Shared { resource, verifier, needed }) }
+    }
+
+    /// Guards a part of the resource that needs more.
+    #[must_use]
+    pub fn requiring(&self, scope: &Scope) -> Self {
+        let Shared { resource, verifier, needed } = &*self.shared;
+        let (resource, verifier) = (resource.clone(), Arc::clone(verifier));
+        Self { shared: Arc::new(Shared { resource, verifier, needed: needed.union(scope) }) }
+    }
+}
+
+impl std::fmt::Debug for BearerLayer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("BearerLayer").field("needed", &self.shared.needed).finish_non_exhaustive()
+    }
+}
+
+impl<S> Layer<S> for BearerLayer {
+    type Service = Bearer<S>;
+
+    fn layer(&self, inner: S) -> Bearer<S> {
+        Bearer { inner, shared: Arc::clone(&self.shared) }
+    }
+}
+
+/// What [`BearerLayer`] makes of a service.
+#[derive(Clone)]
+pub struct Bearer<S> {
+    inner: S,
+    shared: Arc<Shared>,
+}
+
+impl<S: std::fmt::Debug> std::fmt::Debug for Bearer<S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Bearer").field("inner", &self.inner).finish_non_exhaustive()
+    }
+}
+
+/// The answer to come.
+pub type BearerFuture<B, E> = Pin<Box<dyn Future<Output = Result<Response<B>, E>> + Send>>;
+
+impl<S, In, Out> Service<Request<In>> for Bearer<S>
+where
+    S: Service<Request<In>, Response = Response<Out>> + Clone + Send + 'static,
+    S::Future: Send,
+    In: Send + 'static,
+    Out: From<Bytes>,
+{
+    type Response = Response<Out>;
+    type Error = S::Error;
+    type Future = BearerFuture<Out, S::Error>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<In>) -> Self::Future {
+        // The service that was polled ready is the one to call.
+        let fresh = self.inner.clone();
+        let mut inner = std::mem::replace(&mut self.inner, fresh);
+        let shared = Arc::clone(&self.shared);
+        Box::pin(async move {
+            if request.method() == Method::OPTIONS
+                && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
+            {
+                return Ok(preflight().map(Out::from));
+            }
+            match shared.admit(request.headers()).await {
+                Ok(claims) => {
+                    request.extensions_mut().insert(claims);
+                    let mut response = inner.call(request).await?;
+                    if !response.headers().contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN) {
+                        expose(response.headers_mut());
+                    }
+                    Ok(response)
+                }
+                Err(refusal) => Ok(shared.refuse(&refusal).map(Out::from)),
+            }
+        })
+    }
+}
+
+impl Shared {
+    async fn admit(&self, headers: &HeaderMap) -> Result<AccessClaims, Refusal> {
+        let values = headers.get_all(header::AUTHORIZATION).iter().map(HeaderValue::as_bytes);
+        let token = bearer_token(values).map_err(|_| Refusal::Malformed)?;
+        let token = token.ok_or(Refusal::NoToken)?;
+        self.resource.admit(&*self.verifier, token, &self.needed).await
+    }
+
+    fn refuse(&self, refusal: &Refusal) -> Response<Bytes> {
+        let (status, code) = match refusal {
+            Refusal::NoToken => (StatusCode::UNAUTHORIZED, "unauthorized"),
+            Refusal::Malformed => (StatusCode::BAD_REQUEST, "invalid_request"),
+            Refusal::InsufficientScope => (StatusCode::FORBIDDEN, "insufficient_scope"),
+            Refusal::Unavailable(_) => {
+                (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable")
+            }
+            _ => (StatusCode::UNAUTHORIZED, "invalid_token"),
+        };
+        let mut response = crate::document::error(status, code, &refusal.to_string());
+        let headers = response.headers_mut();
+        no_store(headers);
+        expose(headers);
+        let challenge = self.resource.challenge(refusal, &self.needed);
+        if let Some(value) = challenge.and_then(|text| HeaderValue::try_from(text).ok()) {
+            headers.insert(header::WWW_AUTHENTICATE, value);
+        }
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response
+    }
+}
+
+fn preflight() -> Response<Bytes> {
+    let mut response = crate::document::preflight("GET, POST, DELETE, OPTIONS");
+    expose(response.headers_mut());
+    response
+}
+
+/// Without this a browser hides the challenge, and a client there could never begin.
+fn expose(headers: &mut HeaderMap) {
+    allow_any_origin(headers);
+    headers.insert(
+        header::ACCESS_CONTROL_EXPOSE_HEADERS,
+        HeaderValue::from_static("WWW-Authenticate, Mcp-Session-Id, Retry-After"),
+    );
+}

@@ -1,0 +1,15 @@
+//! The authorization server's half: its endpoints as one service.
+
+mod authorize;
+mod cookies;
+mod decode;
+mod encode;
+mod interaction;
+mod service;
+#[cfg(feature = "resource")]
+mod verifier;
+
+pub use decode::Form;
+pub use interaction::{Interaction, InteractionError, Notice, Outcome, Page, Visit};
+pub use oauth_core::{AuthorizationServer, Source};
+pub use service::OAuthService;

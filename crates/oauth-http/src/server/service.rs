@@ -1,0 +1,226 @@
+//! Routing, limits and methods.
+
+use std::sync::Arc;
+
+use bytes::{Buf, Bytes};
+use http::header;
+use http::{Method, Request, Response, StatusCode, request};
+use http_body::Body;
+use http_body_util::{BodyExt, Limited};
+use oauth_core::types::registration::ClientMetadata;
+use oauth_core::types::TokenRequest;
+use oauth_core::{AuthorizationServer, PresentedClient, Source, TokenError};
+
+use crate::document::{self, Document, error, method_not_allowed, preflight};
+use crate::server::cookies::Cookies;
+use crate::server::interaction::Interaction;
+use crate::server::{decode, encode};
+
+/// Bytes of a request's body. Sealed state and its form come first in size.
+const MAX_BODY: usize = 64 * 1024;
+/// Bytes of a path and query: the 8,000 octets that OAuth 2.1 §1.7.1 asks for, twice.
+const MAX_TARGET: usize = 16 * 1024;
+
+/// The authorization server's endpoints over HTTP.
+pub struct OAuthService {
+    pub(crate) server: Arc<AuthorizationServer>,
+    pub(crate) interaction: Arc<dyn Interaction>,
+    pub(crate) cookies: Cookies,
+    metadata: Document,
+    jwks: Document,
+    routes: Vec<(String, Route)>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Route {
+    Token,
+    Authorize,
+    Interact,
+    Register,
+    Revoke,
+    Introspect,
+    Metadata,
+    Jwks,
+}
+
+/// Where the forms of sign-in and consent are posted to, below the issuer.
+pub(crate) const INTERACT: &str = "/authorize/interact";
+
+impl OAuthService {
+    /// Serves `server`, talking to people through `interaction`. Documents are rendered here, once.
+    pub fn new(server: Arc<AuthorizationServer>, interaction: Arc<dyn Interaction>) -> Self {
+        let issuer = &server.config().issuer;
+        let mut routes: Vec<(String, Route)> = [
+            ("/token", Route::Token),
+            ("/authorize", Route::Authorize),
+            (INTERACT, Route::Interact),
+            ("/register", Route::Register),
+            ("/revoke", Route::Revoke),
+            ("/introspect", Route::Introspect),
+            ("/jwks", Route::Jwks),
+        ]
+        .into_iter()
+        .map(|(path, route)| (issuer.endpoint_path(path), route))
+        .collect();
+        routes.extend(issuer.metadata_paths().into_iter().map(|path| (path, Route::Metadata)));
+        let metadata = Document::render(&server.metadata());
+        let jwks = Document::render(&serde_json::json!({ "keys": server.public_jwks() }));
+        let cookies = Cookies::new(issuer);
+        Self { server, interaction, cookies, metadata, jwks, routes }
+    }
+
+    /// The paths to mount, all at the host's root and none with a parameter in it.
+    pub fn paths(&self) -> impl Iterator<Item = &str> {
+        self.routes.iter().map(|(path, _)| path.as_str())
+    }
+
+    /// The server behind.
+    pub fn authorization_server(&self) -> &Arc<AuthorizationServer> {
+        &self.server
+    }
+
+    /// Collects a request's body, up to the limit, and answers. `source` is the peer's address as
+    /// far as the adapter can vouch for it.
+    pub async fn call<B>(&self, request: Request<B>, source: Source) -> Response<Bytes>
+    where
+        B: Body,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let (parts, body) = request.into_parts();
+        if body.is_end_stream() {
+            return self.handle(parts, Bytes::new(), source).await;
+        }
+        match Limited::new(body, MAX_BODY).collect().await {
+            Ok(body) => {
+                // A body in one piece, which forms are, is taken as it is.
+                let mut body = body.aggregate();
+                let bytes = body.copy_to_bytes(body.remaining());
+                self.handle(parts, bytes, source).await
+            }
+            Err(cause) if cause.is::<http_body_util::LengthLimitError>() => {
+                error(StatusCode::PAYLOAD_TOO_LARGE, "invalid_request", "the body is too large")
+            }
+            Err(_) => error(StatusCode::BAD_REQUEST, "invalid_request", "the body broke off"),
+        }
+    }
+
+    /// Answers a request whose body is already here.
+    pub async fn handle(
+        &self,
+        request: request::Parts,
+        body: Bytes,
+        source: Source,
+    ) -> Response<Bytes> {
+        if request.uri.path_and_query().is_some_and(|target| target.as_str().len() > MAX_TARGET) {
+            return error(StatusCode::URI_TOO_LONG, "invalid_request", "the address is too long");
+        }
+        let path = request.uri.path();
+        let Some((_, route)) = self.routes.iter().find(|(held, _)| held == path) else {
+            return error(StatusCode::NOT_FOUND, "not_found", "nothing is here");
+        };
+        match route {
+            Route::Metadata => self.metadata.answer(&request),
+            Route::Jwks => self.jwks.answer(&request),
+            Route::Authorize => self.authorize(&request, &body, source).await,
+            Route::Interact => self.interact(&request, &body, source).await,
+            Route::Introspect => encode::without_cors(self.post(*route, &request, &body, source).await),
+            Route::Token | Route::Register | Route::Revoke => {
+                self.post(*route, &request, &body, source).await
+            }
+        }
+    }
+
+    async fn post(
+        &self,
+        route: Route,
+        request: &request::Parts,
+        body: &Bytes,
+        source: Source,
+    ) -> Response<Bytes> {
+        match request.method {
+            Method::POST => {}
+            Method::OPTIONS if route != Route::Introspect => return preflight("POST, OPTIONS"),
+            _ => return method_not_allowed("POST, OPTIONS"),
+        }
+        if route == Route::Register {
+            return self.register(request, body, source).await;
+        }
+        if !decode::is_form(&request.headers) {
+            return bad_request("the body must be application/x-www-form-urlencoded in UTF-8");
+        }
+        let form = match decode::pairs(body) {
+            Ok(pairs) => TokenRequest::from_pairs(pairs),
+            Err(message) => return bad_request(message),
+        };
+        let basic = match decode::basic(&request.headers) {
+            Ok(basic) => basic,
+            Err(message) => return bad_request(message),
+        };
+        let presented = PresentedClient::new(
+            basic.as_ref(),
+            form.client_id.as_deref(),
+            form.client_secret.as_deref(),
+            form.client_assertion.is_some(),
+        );
+        let used_header = basic.is_some();
+        let fail = |failure: TokenError| encode::token_error(&failure, used_header);
+        match route {
+            Route::Token => {
+                let answer = self.server.token(presented, &form, source).await;
+                answer.map_or_else(fail, |response| encode::token(&response))
+            }
+            Route::Revoke => {
+                let answer = self.server.revoke(presented, &form, source).await;
+                answer.map_or_else(fail, |()| encode::revoked())
+            }
+            _ => {
+                let answer = self.server.introspect(presented, &form, source).await;
+                answer.map_or_else(fail, |claims| encode::introspection(claims.as_ref()))
+            }
+        }
+    }
+
+    async fn register(
+        &self,
+        request: &request::Parts,
+        body: &Bytes,
+        source: Source,
+    ) -> Response<Bytes> {
+        let invalid = |message| error(StatusCode::BAD_REQUEST, "invalid_client_metadata", message);
+        if !decode::is_json(&request.headers) {
+            return invalid("the body must be application/json");
+        }
+        let metadata: ClientMetadata = match serde_json::from_slice(body) {
+            Ok(metadata) => metadata,
+            Err(_) => return invalid("the body must be a JSON object of client metadata"),
+        };
+        match self.server.register(metadata, source).await {
+            Ok(information) => encode::json(StatusCode::CREATED, &information, 512),
+            Err(failure) => encode::registration_error(&failure),
+        }
+    }
+}
+
+impl std::fmt::Debug for OAuthService {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("OAuthService").field("server", &self.server).finish_non_exhaustive()
+    }
+}
+
+fn bad_request(message: &str) -> Response<Bytes> {
+    document::error(StatusCode::BAD_REQUEST, "invalid_request", message)
+}
+
+/// Whether a browser's request for a page reached the host it was meant for. A loopback server
+/// can be reached under any name that somebody lets resolve to it, so there the name must be ours.
+pub(crate) fn is_for_this_host(service: &OAuthService, request: &request::Parts) -> bool {
+    let issuer = &service.server.config().issuer;
+    if !issuer.is_loopback_http() {
+        return true;
+    }
+    let named = match request.headers.get(header::HOST) {
+        Some(host) => host.to_str().ok(),
+        None => request.uri.authority().map(http::uri::Authority::as_str),
+    };
+    named.is_some_and(|named| named == issuer.authority())
+}

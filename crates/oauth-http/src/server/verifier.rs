@@ -1,0 +1,16 @@
+//! A resource server in the same process asks the authorization server directly.
+
+use async_trait::async_trait;
+use oauth_core::AuthorizationServer;
+use oauth_resource::{AccessTokenVerifier, VerifierUnavailable};
+use oauth_types::AccessClaims;
+
+use crate::server::service::OAuthService;
+
+#[async_trait]
+impl AccessTokenVerifier for OAuthService {
+    async fn verify(&self, token: &str) -> Result<Option<AccessClaims>, VerifierUnavailable> {
+        let server: &AuthorizationServer = self.authorization_server();
+        server.check_access_token(token).await.map_err(VerifierUnavailable::new)
+    }
+}

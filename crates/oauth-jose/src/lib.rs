@@ -1,0 +1,27 @@
+//! The one crate that touches cryptographic keys.
+//!
+//! **Promise.** Three uses of a key, each with a type of its own so that one cannot stand in for
+//! another: [`SealKey`] hides and authenticates, [`MacKey`] derives and tags, [`SigningKey`]
+//! speaks to strangers. Given the same inputs each gives the same bytes; nonces are the caller's
+//! to draw.
+//!
+//! **Absences.** No I/O, no clock, no randomness of its own, no storage, and no knowledge of what
+//! the bytes mean.
+//!
+//! ```
+//! use oauth_jose::{MacKey, SealKey};
+//!
+//! let master = MacKey::new(&[7; 32]);
+//! let seal = SealKey::new(&master.mac("seal", &[]));
+//! let hidden = seal.seal([1; 12], b"what it is for", b"state");
+//! assert_eq!(seal.open(b"what it is for", &hidden).unwrap(), b"state");
+//! assert!(seal.open(b"something else", &hidden).is_err());
+//! ```
+
+pub mod derive;
+pub mod jwk;
+pub mod seal;
+
+pub use derive::MacKey;
+pub use jwk::{PublicJwk, SigningKey};
+pub use seal::{SealError, SealKey};

@@ -1,0 +1,174 @@
+//! One protected resource: what it accepts, and what it answers when it does not.
+
+use oauth_types::metadata::ProtectedResourceMetadata;
+use oauth_types::{AccessClaims, ResourceUri, Scope};
+
+use crate::verify::{AccessTokenVerifier, VerifierUnavailable};
+
+/// A protected resource.
+#[derive(Debug, Clone)]
+pub struct ProtectedResource {
+    uri: ResourceUri,
+    authorization_server: String,
+    required: Scope,
+    supported: Scope,
+    name: Option<String>,
+    /// The challenge for a request without a token, which is every client's first.
+    bare_challenge: String,
+}
+
+/// Why a request is not let through.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// It brings no token.
+    #[error("an access token is required")]
+    NoToken,
+    /// Its authorization is malformed.
+    #[error("the Authorization header is malformed")]
+    Malformed,
+    /// Its token is unknown, expired, revoked, or for another resource.
+    #[error("the access token is not valid here")]
+    InvalidToken,
+    /// Its token does not carry what this operation needs.
+    #[error("the access token does not carry the scope this needs")]
+    InsufficientScope,
+    /// The question could not be answered.
+    #[error(transparent)]
+    Unavailable(#[from] VerifierUnavailable),
+}
+
+impl ProtectedResource {
+    /// A resource whose tokens come from `authorization_server` (an issuer, exactly as it calls
+    /// itself) and need `required` for any request at all.
+    pub fn new(
+        uri: ResourceUri,
+        authorization_server: impl Into<String>,
+        required: Scope,
+    ) -> Self {
+        let mut resource = Self {
+            uri,
+            authorization_server: authorization_server.into(),
+            supported: required.clone(),
+            required,
+            name: None,
+            bare_challenge: String::new(),
+        };
+        resource.bare_challenge = resource.render("", &resource.required);
+        resource
+    }
+
+    /// Names it for people.
+    #[must_use]
+    pub fn named(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Its identifier.
+    pub const fn uri(&self) -> &ResourceUri {
+        &self.uri
+    }
+
+    /// The scope any request needs.
+    pub const fn required(&self) -> &Scope {
+        &self.required
+    }
+
+    /// Its metadata document. `scopes_supported` is what any request needs and no more, because
+    /// clients without a better idea ask for all of it. Spec: RFC 9728 §2.
+    pub fn metadata(&self) -> ProtectedResourceMetadata {
+        ProtectedResourceMetadata {
+            resource: self.uri.as_str().to_owned(),
+            authorization_servers: vec![self.authorization_server.clone()],
+            scopes_supported: self.supported.iter().map(str::to_owned).collect(),
+            bearer_methods_supported: vec!["header"],
+            resource_name: self.name.clone(),
+            resource_documentation: None,
+        }
+    }
+
+    /// Lets a token through: live, for this resource, and with at least `needed`.
+    ///
+    /// # Errors
+    /// See [`Refusal`]. Spec: OAuth 2.1 §5.2, RFC 8707 §2.
+    pub async fn admit(
+        &self,
+        verifier: &dyn AccessTokenVerifier,
+        token: &str,
+        needed: &Scope,
+    ) -> Result<AccessClaims, Refusal> {
+        let claims = verifier.verify(token).await?;
+        let claims =
+            claims.filter(|claims| claims.audience == self.uri).ok_or(Refusal::InvalidToken)?;
+        if needed.is_subset(&claims.scope) {
+            Ok(claims)
+        } else {
+            Err(Refusal::InsufficientScope)
+        }
+    }
+
+    /// The value of `WWW-Authenticate` for a refusal of an operation that needs `needed`; `None`
+    /// where none belongs. A request without a token gets no `error` (RFC 6750 §3.1), and every
+    /// challenge names the metadata (RFC 9728 §5.1) and the scope of this very operation.
+    pub fn challenge(&self, refusal: &Refusal, needed: &Scope) -> Option<String> {
+        let code = match refusal {
+            Refusal::NoToken if *needed == self.required => return Some(self.bare_challenge.clone()),
+            Refusal::NoToken => return Some(self.render("", needed)),
+            Refusal::Malformed => "invalid_request",
+            Refusal::InvalidToken => "invalid_token",
+            Refusal::InsufficientScope => "insufficient_scope",
+            Refusal::Unavailable(_) => return None,
+        };
+        let error = format!("error=\"{code}\", error_description=\"{refusal}\", ");
+        Some(self.render(&error, needed))
+    }
+
+    fn render(&self, error: &str, scope: &Scope) -> String {
+        format!(
+            "Bearer {error}resource_metadata=\"{}\", scope=\"{scope}\"",
+            self.uri.metadata_url()
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resource() -> ProtectedResource {
+        let uri = ResourceUri::parse("https://mcp.example/mcp").unwrap();
+        ProtectedResource::new(uri, "https://auth.example/", Scope::parse("mcp:tools").unwrap())
+    }
+
+    /// RS-ERR-1, RS-ERR-2, RS-ERR-3, RS-ERR-5: shapes of the challenges.
+    #[test]
+    fn challenges_say_what_the_standards_want() {
+        let prm = "resource_metadata=\"https://mcp.example/.well-known/oauth-protected-resource/mcp\"";
+        let tools = Scope::parse("mcp:tools").unwrap();
+        let write = Scope::parse("mcp:write").unwrap();
+        for (refusal, needed, expected) in [
+            (Refusal::NoToken, &tools, format!("Bearer {prm}, scope=\"mcp:tools\"")),
+            (
+                Refusal::InvalidToken,
+                &tools,
+                format!("Bearer error=\"invalid_token\", error_description=\"the access token is not valid here\", {prm}, scope=\"mcp:tools\""),
+            ),
+            (
+                Refusal::InsufficientScope,
+                &write,
+                format!("Bearer error=\"insufficient_scope\", error_description=\"the access token does not carry the scope this needs\", {prm}, scope=\"mcp:write\""),
+            ),
+        ] {
+            assert_eq!(resource().challenge(&refusal, needed), Some(expected));
+        }
+        let outage = Refusal::Unavailable(VerifierUnavailable::new("database on fire"));
+        assert_eq!(resource().challenge(&outage, &tools), None);
+        assert!(!outage.to_string().contains("fire"));
+    }
+
+    #[test]
+    fn the_issuer_is_published_as_it_calls_itself() {
+        assert_eq!(resource().metadata().authorization_servers, ["https://auth.example/"]);
+    }
+}

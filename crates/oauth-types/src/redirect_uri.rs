@@ -1,0 +1,326 @@
+//! Redirect URIs: exact comparison, with the one exception that native apps need.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use url::{Host, Url};
+
+/// A redirect URI in the exact text it was registered or requested with.
+///
+/// Absolute, without fragment or user information; https, http with a loopback host, or a
+/// private-use scheme.
+///
+/// Spec: OAuth 2.1 §2.3.1, RFC 8252 §7.
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct RedirectUri {
+    text: Arc<str>,
+    kind: RedirectKind,
+    /// Where the port stands in `text`, colon included; empty when there is none.
+    port: (u32, u32),
+}
+
+/// What a redirect URI says about where a code would go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RedirectKind {
+    /// An https address: whoever controls the host receives the code.
+    Https,
+    /// `http` on `127.0.0.1`, `[::1]` or `localhost`: some program on the person's own machine.
+    Loopback,
+    /// A private-use scheme: whichever installed program claims it.
+    PrivateUse,
+}
+
+/// The text cannot be a redirect URI here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidRedirectUri {
+    /// Not an absolute URI.
+    #[error("a redirect URI is absolute")]
+    NotAbsolute,
+    /// It has a fragment or user information.
+    #[error("a redirect URI has no fragment and no user information")]
+    ExtraParts,
+    /// Plain http to a host that is not loopback.
+    #[error("a redirect URI uses https, or http with a loopback host")]
+    Cleartext,
+    /// A scheme that can run script or read files, or that nobody vouches for.
+    #[error("the scheme of the redirect URI is not accepted")]
+    Scheme,
+    /// Control characters, spaces or characters outside ASCII.
+    #[error("a redirect URI is printable ASCII")]
+    Characters,
+}
+
+/// Schemes without a dot that widely used editors register. Others must look like a reversed
+/// domain name (RFC 8252 §7.1).
+const KNOWN_PRIVATE_SCHEMES: &[&str] =
+    &["cursor", "vscode", "vscode-insiders", "windsurf", "zed", "claude", "jetbrains"];
+
+impl RedirectUri {
+    /// Checks and keeps `text`.
+    ///
+    /// # Errors
+    /// See [`InvalidRedirectUri`].
+    pub fn parse(text: &str) -> Result<Self, InvalidRedirectUri> {
+        if !text.bytes().all(|byte| byte.is_ascii_graphic()) || text.contains(['\\', '"', '<', '>']) {
+            return Err(InvalidRedirectUri::Characters);
+        }
+        let url = Url::parse(text).map_err(|_| InvalidRedirectUri::NotAbsolute)?;
+        if text.contains('#') || !url.username().is_empty() || url.password().is_some() {
+            return Err(InvalidRedirectUri::ExtraParts);
+        }
+        // `@` before the path would be user information to some other parser.
+        let authority = authority(text).unwrap_or((0, 0));
+        if text[authority.0..authority.1].contains('@') {
+            return Err(InvalidRedirectUri::ExtraParts);
+        }
+        let scheme = url.scheme();
+        let kind = match scheme {
+            "https" if url.host().is_some() => RedirectKind::Https,
+            "http" => match url.host() {
+                Some(Host::Domain("localhost")) => RedirectKind::Loopback,
+                Some(Host::Ipv4(ip)) if ip.octets() == [127, 0, 0, 1] => RedirectKind::Loopback,
+                Some(Host::Ipv6(ip)) if ip.is_loopback() => RedirectKind::Loopback,
+                _ => return Err(InvalidRedirectUri::Cleartext),
+            },
+            _ if scheme.contains('.') || KNOWN_PRIVATE_SCHEMES.contains(&scheme) => {
+                RedirectKind::PrivateUse
+            }
+            _ => return Err(InvalidRedirectUri::Scheme),
+        };
+        let port = match kind {
+            RedirectKind::Loopback => port_span(text, authority),
+            _ => (0, 0),
+        };
+        // Someone else's parser must see the host that ours saw.
+        if kind == RedirectKind::Loopback {
+            let host = &text[authority.0..if port.1 > port.0 { port.0 as usize } else { authority.1 }];
+            if !text.starts_with("http://") || !matches!(host, "localhost" | "127.0.0.1" | "[::1]") {
+                return Err(InvalidRedirectUri::Cleartext);
+            }
+        }
+        Ok(Self { text: Arc::from(text), kind, port })
+    }
+
+    /// The text exactly as given.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Where a code sent here would end up.
+    pub fn kind(&self) -> RedirectKind {
+        self.kind
+    }
+
+    /// Host and port for a person to read; the scheme where there is no host.
+    pub fn display_host(&self) -> &str {
+        match authority(&self.text) {
+            Some((start, end)) if end > start && self.kind != RedirectKind::PrivateUse => {
+                &self.text[start..end]
+            }
+            _ => self.text.split_once(':').map_or(&*self.text, |(scheme, _)| scheme),
+        }
+    }
+
+    /// Whether a request naming `requested` may be answered there: byte for byte the same, except
+    /// that the port of a loopback address is free. `localhost` and the addresses do not stand
+    /// for one another.
+    ///
+    /// Spec: OAuth 2.1 §4.1.1 and §8.4.2, RFC 8252 §7.3.
+    pub fn admits(&self, requested: &str) -> bool {
+        if *self.text == *requested {
+            return true;
+        }
+        self.kind == RedirectKind::Loopback
+            && Self::parse(requested).is_ok_and(|requested| {
+                requested.kind == RedirectKind::Loopback
+                    && requested.without_port() == self.without_port()
+            })
+    }
+
+    /// What comes before and after the port of a loopback address: equal for two registrations
+    /// that mean the same program.
+    pub fn without_port(&self) -> (&str, &str) {
+        if self.port.1 > self.port.0 {
+            (&self.text[..self.port.0 as usize], &self.text[self.port.1 as usize..])
+        } else {
+            let end = authority(&self.text).map_or(self.text.len(), |(_, end)| end);
+            (&self.text[..end], &self.text[end..])
+        }
+    }
+
+    /// The URI with response parameters appended; a query it already has is kept.
+    ///
+    /// Spec: OAuth 2.1 §4.1.2.
+    pub fn with_parameters<'a>(
+        &self,
+        parameters: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> String {
+        let mut out = String::with_capacity(self.text.len() + 256);
+        out.push_str(&self.text);
+        out.push(match self.text.split_once('?') {
+            None => '?',
+            Some((_, "")) => '\0',
+            Some((_, query)) if query.ends_with('&') => '\0',
+            Some(_) => '&',
+        });
+        if out.ends_with('\0') {
+            out.pop();
+        }
+        let start = out.len();
+        url::form_urlencoded::Serializer::for_suffix(&mut out, start).extend_pairs(parameters);
+        out
+    }
+}
+
+/// Start and end of the authority component, when there is one.
+fn authority(text: &str) -> Option<(usize, usize)> {
+    let start = text.find("://")? + 3;
+    let end = text[start..].find(['/', '?', '#']).map_or(text.len(), |at| at + start);
+    Some((start, end))
+}
+
+fn port_span(text: &str, (start, end): (usize, usize)) -> (u32, u32) {
+    let host_end = match text[start..end].find(']') {
+        Some(at) => start + at + 1,
+        None => text[start..end].find(':').map_or(end, |at| start + at),
+    };
+    (host_end as u32, end as u32)
+}
+
+impl fmt::Display for RedirectUri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl fmt::Debug for RedirectUri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RedirectUri({:?})", &*self.text)
+    }
+}
+
+impl TryFrom<String> for RedirectUri {
+    type Error = InvalidRedirectUri;
+    fn try_from(text: String) -> Result<Self, InvalidRedirectUri> {
+        Self::parse(&text)
+    }
+}
+
+impl From<RedirectUri> for String {
+    fn from(uri: RedirectUri) -> Self {
+        uri.text.as_ref().to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn comparison_is_exact_but_for_a_loopback_port() {
+        for (registered, requested, admitted) in [
+            ("https://c/cb", "https://c/cb", true),
+            ("https://c/cb", "https://c/cb/", false),
+            ("https://c/cb", "https://C/cb", false),
+            ("https://c/cb", "https://c:443/cb", false),
+            ("https://c/cb", "https://c/cb?x=1", false),
+            ("https://c/cb", "https://c/%63b", false),
+            ("http://127.0.0.1/cb", "http://127.0.0.1:51004/cb", true),
+            ("http://127.0.0.1:3000/cb", "http://127.0.0.1:51004/cb", true),
+            ("http://127.0.0.1:3000/cb", "http://127.0.0.1/cb", true),
+            ("http://127.0.0.1:33418", "http://127.0.0.1:33418/", false),
+            ("http://[::1]/cb", "http://[::1]:8080/cb", true),
+            ("http://localhost/cb", "http://localhost:51004/cb", true),
+            ("http://localhost/cb", "http://127.0.0.1/cb", false),
+            ("http://127.0.0.1/cb", "http://127.0.0.1:51004/cb2", false),
+            ("http://127.0.0.1/cb", "https://127.0.0.1:51004/cb", false),
+            ("http://127.0.0.1/cb", "http://127.0.0.1.evil/cb", false),
+            ("http://127.0.0.1/cb", "http://u@127.0.0.1/cb", false),
+            ("http://127.0.0.1/cb", "http://127.0.0.1:1@evil/cb", false),
+            ("http://localhost/cb", "http://localhost.evil:1/cb", false),
+            ("com.example.app:/cb", "com.example.app:/cb", true),
+            ("com.example.app:/cb", "com.example.app:/cb2", false),
+            ("cursor://x/cb", "cursor://x:1/cb", false),
+        ] {
+            let registered = RedirectUri::parse(registered).unwrap();
+            assert_eq!(registered.admits(requested), admitted, "{registered} {requested}");
+        }
+    }
+
+    #[test]
+    fn schemes_and_parts_that_endanger_people_are_refused() {
+        use InvalidRedirectUri::*;
+        for (text, why) in [
+            ("javascript:alert(1)", Scheme),
+            ("data:text/html,x", Scheme),
+            ("file:///etc/passwd", Scheme),
+            ("vbscript:x", Scheme),
+            ("blob:https://x/y", Scheme),
+            ("about:blank", Scheme),
+            ("intent://x", Scheme),
+            ("http://example.com/cb", Cleartext),
+            ("http://127.0.0.2/cb", Cleartext),
+            ("http://2130706433/cb", Cleartext),
+            ("http://127.1/cb", Cleartext),
+            ("HTTP://127.0.0.1/cb", Cleartext),
+            ("https://c/cb#f", ExtraParts),
+            ("https://c/cb#", ExtraParts),
+            ("https://u@c/cb", ExtraParts),
+            ("http://@127.0.0.1/cb", ExtraParts),
+            ("/cb", NotAbsolute),
+            ("https://c/ cb", Characters),
+            ("https://c\\@evil/cb", Characters),
+            ("https://c/\u{e4}", Characters),
+        ] {
+            assert_eq!(RedirectUri::parse(text).unwrap_err(), why, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_query_already_there_is_kept() {
+        for (uri, expected) in [
+            ("https://c/cb", "https://c/cb?code=a%26b&state=s"),
+            ("https://c/cb?x=1", "https://c/cb?x=1&code=a%26b&state=s"),
+            ("https://c/cb?", "https://c/cb?code=a%26b&state=s"),
+            ("com.example.app:/cb", "com.example.app:/cb?code=a%26b&state=s"),
+        ] {
+            let uri = RedirectUri::parse(uri).unwrap();
+            assert_eq!(uri.with_parameters([("code", "a&b"), ("state", "s")]), expected);
+        }
+    }
+
+    #[test]
+    fn the_host_is_shown_plainly() {
+        for (uri, host) in [
+            ("https://c.example:8443/cb?x=y", "c.example:8443"),
+            ("http://127.0.0.1:9/cb", "127.0.0.1:9"),
+            ("cursor://anysphere.cursor/x", "cursor"),
+            ("com.example.app:/cb", "com.example.app"),
+        ] {
+            assert_eq!(RedirectUri::parse(uri).unwrap().display_host(), host);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_answered_without_panic(text in "\\PC{0,80}") {
+            if let Ok(uri) = RedirectUri::parse(&text) {
+                prop_assert!(uri.admits(&text));
+                let _ = (uri.display_host().len(), uri.with_parameters([("a", "b")]));
+            }
+        }
+
+        #[test]
+        fn only_the_port_is_free(port: u16, path in "/[a-z]{0,6}") {
+            let registered = RedirectUri::parse(&format!("http://127.0.0.1{path}")).unwrap();
+            let same = format!("http://127.0.0.1:{port}{path}");
+            let other = format!("http://127.0.0.1:{port}{path}x");
+            prop_assert!(registered.admits(&same));
+            prop_assert!(!registered.admits(&other));
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! Resource identifiers: what an access token is good for.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use crate::issuer::is_loopback;
+
+/// A protected resource's identifier, emitted exactly as configured.
+///
+/// An absolute https URL (plain http for a loopback host) without fragment or user information.
+///
+/// Spec: RFC 8707 §2, RFC 9728 §1.2.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ResourceUri {
+    text: Arc<str>,
+    /// Scheme and host in lower case, no slash after a bare host: only for comparison.
+    canonical: Arc<str>,
+}
+
+/// The text cannot be a resource identifier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a resource is an absolute https URL without fragment; plain http is for a loopback host only")]
+pub struct InvalidResource;
+
+impl ResourceUri {
+    /// Checks and keeps `text`.
+    ///
+    /// # Errors
+    /// [`InvalidResource`].
+    pub fn parse(text: &str) -> Result<Self, InvalidResource> {
+        let url = Url::parse(text).map_err(|_| InvalidResource)?;
+        let secure = url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url));
+        let plain = !text.contains('#') && url.username().is_empty() && url.password().is_none();
+        if !secure || !plain || url.host().is_none() {
+            return Err(InvalidResource);
+        }
+        let normal = url.as_str();
+        let bare = url.path() == "/" && url.query().is_none();
+        let canonical = if bare { normal.trim_end_matches('/') } else { normal };
+        let text: Arc<str> = Arc::from(text);
+        let canonical = if *text == *canonical { Arc::clone(&text) } else { Arc::from(canonical) };
+        Ok(Self { text, canonical })
+    }
+
+    /// The identifier exactly as given.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether `text` names this resource: upper case in scheme and host and one slash after a
+    /// bare host are forgiven, nothing else is.
+    pub fn is_named_by(&self, text: &str) -> bool {
+        *self.text == *text || Self::parse(text).is_ok_and(|other| other.canonical == self.canonical)
+    }
+
+    /// Scheme, host and port.
+    pub fn origin(&self) -> &str {
+        let authority = self.canonical.find("://").map_or(0, |at| at + 3);
+        let end = self.canonical[authority..].find(['/', '?']).map(|at| at + authority);
+        &self.canonical[..end.unwrap_or(self.canonical.len())]
+    }
+
+    /// Path and query as the metadata's address repeats them; empty for a bare host.
+    pub fn path_and_query(&self) -> &str {
+        &self.canonical[self.origin().len()..]
+    }
+
+    /// Where this resource's metadata document lives: path and query follow the well-known
+    /// segment (RFC 9728 §3.1).
+    pub fn metadata_path(&self) -> String {
+        format!("/.well-known/oauth-protected-resource{}", self.path_and_query())
+    }
+
+    /// The absolute address of [`Self::metadata_path`].
+    pub fn metadata_url(&self) -> String {
+        format!("{}{}", self.origin(), self.metadata_path())
+    }
+}
+
+impl PartialEq for ResourceUri {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.canonical, &other.canonical) || self.canonical == other.canonical
+    }
+}
+
+impl Eq for ResourceUri {}
+
+impl fmt::Display for ResourceUri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl fmt::Debug for ResourceUri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ResourceUri({:?})", &*self.text)
+    }
+}
+
+impl TryFrom<String> for ResourceUri {
+    type Error = InvalidResource;
+    fn try_from(text: String) -> Result<Self, InvalidResource> {
+        Self::parse(&text)
+    }
+}
+
+impl From<ResourceUri> for String {
+    fn from(resource: ResourceUri) -> Self {
+        resource.text.as_ref().to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metadata_addresses_follow_rfc_9728() {
+        for (resource, url) in [
+            ("https://h.example", "https://h.example/.well-known/oauth-protected-resource"),
+            ("https://h.example/", "https://h.example/.well-known/oauth-protected-resource"),
+            ("https://h.example/a/b", "https://h.example/.well-known/oauth-protected-resource/a/b"),
+            ("https://h.example/a/", "https://h.example/.well-known/oauth-protected-resource/a/"),
+            (
+                "https://h.example/a?x=1",
+                "https://h.example/.well-known/oauth-protected-resource/a?x=1",
+            ),
+        ] {
+            assert_eq!(ResourceUri::parse(resource).unwrap().metadata_url(), url);
+        }
+    }
+
+    #[test]
+    fn comparison_forgives_case_of_the_host_and_one_slash_of_a_bare_host() {
+        let bare = ResourceUri::parse("https://h.example").unwrap();
+        assert!(bare.is_named_by("HTTPS://H.example/"));
+        let mcp = ResourceUri::parse("https://h.example/mcp").unwrap();
+        for other in ["https://h.example/mcp/", "https://h.example/MCP", "https://h.example"] {
+            assert!(!mcp.is_named_by(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_a_resource_is_refused() {
+        for text in
+            ["", "/mcp", "https://h/#f", "http://h.example/", "urn:x", "https://u@h/", "https://"]
+        {
+            assert!(ResourceUri::parse(text).is_err(), "{text}");
+        }
+    }
+}

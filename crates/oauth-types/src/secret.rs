@@ -1,0 +1,173 @@
+//! Secrets that do not print, and the digests that alone reach storage.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+use zeroize::Zeroize;
+
+use crate::base62;
+use crate::env::{Entropy, EntropyError};
+
+/// 256 bits that nobody can guess. Neither printed nor serialised; wiped when dropped.
+#[derive(Clone)]
+pub struct Secret([u8; 32]);
+
+impl Secret {
+    /// Takes 32 bytes as a secret.
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// Draws a secret.
+    ///
+    /// # Errors
+    /// [`EntropyError`] when `entropy` fails.
+    pub fn draw(entropy: &dyn Entropy) -> Result<Self, EntropyError> {
+        let mut bytes = [0u8; 32];
+        entropy.fill(&mut bytes)?;
+        Ok(Self(bytes))
+    }
+
+    /// The bytes themselves. Whoever calls this keeps them out of logs and of storage.
+    pub const fn expose(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// The digest under which storage knows this secret.
+    pub fn hash(&self) -> SecretHash {
+        SecretHash::of(&self.0)
+    }
+}
+
+impl Drop for Secret {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret")
+    }
+}
+
+/// A secret that arrived as text: a client secret, a password.
+#[derive(Clone)]
+pub struct SecretText(String);
+
+impl SecretText {
+    /// Takes text as a secret.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// Draws a client secret: 44 characters of `[0-9A-Za-z]`, 256 bits.
+    ///
+    /// # Errors
+    /// [`EntropyError`] when `entropy` fails.
+    pub fn generate(entropy: &dyn Entropy) -> Result<Self, EntropyError> {
+        let secret = Secret::draw(entropy)?;
+        let mut text = String::with_capacity(4 * base62::WORD);
+        base62::push_bytes(&mut text, secret.expose());
+        Ok(Self(text))
+    }
+
+    /// The text itself. Whoever calls this keeps it out of logs and of storage.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// The digest under which storage knows a generated secret. Not for passwords that people
+    /// choose.
+    pub fn hash(&self) -> SecretHash {
+        SecretHash::of(self.0.as_bytes())
+    }
+}
+
+impl Drop for SecretText {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+impl fmt::Debug for SecretText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretText")
+    }
+}
+
+/// SHA-256 of a secret of at least 128 random bits: all that storage ever sees of it.
+///
+/// As text: 43 characters of unpadded base64url.
+#[derive(Clone, Copy)]
+pub struct SecretHash([u8; 32]);
+
+impl SecretHash {
+    /// Digests `secret`.
+    pub fn of(secret: &[u8]) -> Self {
+        Self(Sha256::digest(secret).into())
+    }
+
+    /// Takes a digest computed elsewhere.
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The digest.
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// Compares in constant time.
+    pub fn matches(&self, other: &Self) -> bool {
+        bool::from(self.0.ct_eq(&other.0))
+    }
+}
+
+impl fmt::Debug for SecretHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretHash")
+    }
+}
+
+impl Serialize for SecretHash {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&URL_SAFE_NO_PAD.encode(self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for SecretHash {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        let bytes = URL_SAFE_NO_PAD.decode(text.as_bytes()).map_err(serde::de::Error::custom)?;
+        bytes
+            .try_into()
+            .map(Self)
+            .map_err(|_| serde::de::Error::custom("a digest has 32 bytes"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_do_not_print() {
+        assert_eq!(format!("{:?}", Secret::from_bytes([7; 32])), "Secret");
+        assert_eq!(format!("{:?}", SecretText::new("hunter2")), "SecretText");
+        assert_eq!(format!("{:?}", SecretHash::of(b"x")), "SecretHash");
+    }
+
+    #[test]
+    fn a_digest_survives_json() {
+        let hash = SecretHash::of(b"x");
+        let json = serde_json::to_string(&hash).unwrap();
+        assert_eq!(json.len(), 45);
+        assert!(serde_json::from_str::<SecretHash>(&json).unwrap().matches(&hash));
+        assert!(serde_json::from_str::<SecretHash>("\"AAAA\"").is_err());
+    }
+}
