@@ -57,7 +57,7 @@ impl AuthorizationServer {
                 Redeem::Issue { next, issued } => {
                     Step::Replace(next, Ok(Some(self.response(&issued))))
                 }
-                Redeem::AlreadyIssued(issued) => Step::Keep(Ok(Some(self.response(&issued)))),
+                Redeem::AlreadyDone => Step::Done(Err(TokenError::CodeRejected)),
                 Redeem::Replay { closed } => Step::Replace(closed, Ok(None)),
                 Redeem::Refuse(error) => Step::Keep(Err(error)),
             })

@@ -127,8 +127,8 @@ pub(crate) struct FreshTokens {
 #[derive(Debug)]
 pub(crate) enum Redeem {
     Issue { next: Box<GrantRecord>, issued: Issued },
-    /// This very redemption already stands in the record.
-    AlreadyIssued(Issued),
+    /// What this redemption would write already stands in the record.
+    AlreadyDone,
     Replay { closed: Box<GrantRecord> },
     Refuse(TokenError),
 }
@@ -142,6 +142,9 @@ pub(crate) fn redeem(
     now: Timestamp,
 ) -> Redeem {
     use Redeem::Refuse;
+    if grant.closed.is_some_and(|closed| closed.reason == ClosedReason::CodeReplayed) {
+        return Redeem::AlreadyDone;
+    }
     let Some(code) = grant.code.as_ref().filter(|_| grant.closed.is_none()) else {
         return Refuse(TokenError::CodeRejected);
     };
@@ -158,23 +161,9 @@ pub(crate) fn redeem(
         Ok(target) => target,
         Err(error) => return Refuse(error),
     };
-    let policy = &config.policy;
-    let issued = |expires_at: Timestamp, scope: Scope| Issued {
-        grant: grant.id,
-        generation: 0,
-        access: fresh.access.clone(),
-        access_hash: fresh.access_hash,
-        refresh: request.wants_refresh.then(|| fresh.refresh.clone()),
-        scope,
-        expires_in: expires_at.since(now).as_seconds(),
-    };
     if let Some(redeemed_as) = &code.redeemed_as {
         if redeemed_as.matches(&fresh.access_hash) {
-            let own = grant.access.iter().find(|token| token.hash.matches(redeemed_as));
-            return match own {
-                Some(own) => Redeem::AlreadyIssued(issued(own.expires_at, own.scope.clone())),
-                None => Refuse(TokenError::CodeRejected),
-            };
+            return Redeem::AlreadyDone;
         }
         // Only a request that is valid in everything else closes the grant, so a stranger who
         // came by the code alone cannot sign anybody out.
@@ -183,7 +172,17 @@ pub(crate) fn redeem(
     if now >= code.expires_at || !request.standing.covers(grant) {
         return Refuse(TokenError::CodeRejected);
     }
+    let policy = &config.policy;
     let expires_at = now.plus(policy.access_token_lifetime).min(grant.expires_at);
+    let issued = Issued {
+        grant: grant.id,
+        generation: 0,
+        access: fresh.access.clone(),
+        access_hash: fresh.access_hash,
+        refresh: request.wants_refresh.then(|| fresh.refresh.clone()),
+        scope: scope.clone(),
+        expires_in: expires_at.since(now).as_seconds(),
+    };
     let mut next = grant.clone();
     if let Some(code) = &mut next.code {
         code.redeemed_as = Some(fresh.access_hash);
@@ -191,7 +190,7 @@ pub(crate) fn redeem(
     next.access.push(AccessTokenRecord {
         hash: fresh.access_hash,
         generation: 0,
-        scope: scope.clone(),
+        scope,
         audience,
         issued_at: now,
         expires_at,
@@ -205,7 +204,7 @@ pub(crate) fn redeem(
         });
     }
     retain(&mut next, policy.clock_skew);
-    Redeem::Issue { next: Box::new(next), issued: issued(expires_at, scope) }
+    Redeem::Issue { next: Box::new(next), issued }
 }
 
 /// A refresh token presented for its successor.
@@ -223,6 +222,8 @@ pub(crate) struct Refreshing<'a> {
 #[derive(Debug)]
 pub(crate) enum Refresh {
     Rotate { next: Box<GrantRecord>, issued: Issued, retired: bool },
+    /// What this refresh would write already stands in the record.
+    AlreadyDone,
     /// The rotation already happened and the identical answer still stands.
     Retry { issued: Issued, elapsed: Lifetime },
     /// The rotation already happened, but this request wants another access token beside the
@@ -244,6 +245,9 @@ pub(crate) fn refresh(
     now: Timestamp,
 ) -> Refresh {
     use Refresh::Refuse;
+    if grant.closed.is_some_and(|closed| closed.reason == ClosedReason::RefreshTokenReused) {
+        return Refresh::AlreadyDone;
+    }
     let Some(current) = grant.refresh.as_ref().filter(|_| grant.closed.is_none()) else {
         return Refuse(TokenError::RefreshRejected);
     };
@@ -280,13 +284,15 @@ pub(crate) fn refresh(
     if !predecessor.hash.matches(request.hash) {
         return Refresh::StoreWentBack;
     }
-    // A rotation that this very request made (the store did not know) is answered whatever the
-    // window says.
-    let own = predecessor.salt == salt;
-    if !own && predecessor.retry_ended {
+    // Only this very request drew this salt, so it was its rotation that the store was not sure
+    // of, and the window plays no part.
+    if predecessor.salt == salt {
+        return Refresh::AlreadyDone;
+    }
+    if predecessor.retry_ended {
         return Refuse(TokenError::RefreshRejected);
     }
-    if !own && now >= predecessor.retry_until {
+    if now >= predecessor.retry_until {
         return reuse();
     }
     retry(grant, current, predecessor, request, ring, target, config, now)
@@ -406,7 +412,9 @@ fn keep_access(
     config: &ServerConfig,
     now: Timestamp,
 ) -> bool {
-    next.access.retain(|token| now < token.expires_at);
+    // Another replica's clock may be behind: a token is not dropped before it has ended there too.
+    let skew = config.policy.clock_skew;
+    next.access.retain(|token| now < token.expires_at.plus(skew));
     let mut retired = false;
     while next.access.len() >= config.policy.access_tokens_per_grant.max(1) {
         let same = next.access.iter().position(|token| token.audience == target.audience);

@@ -72,6 +72,7 @@ impl AuthorizationServer {
                     let outcome = Outcome::Retried { response, generation, elapsed, retired };
                     Step::Replace(next, Ok(outcome))
                 }
+                Refresh::AlreadyDone => Step::Done(Err(TokenError::RefreshRejected)),
                 Refresh::Reuse { closed } => Step::Replace(closed, Ok(Outcome::Reused)),
                 Refresh::StoreWentBack => Step::Keep(Ok(Outcome::StoreWentBack)),
                 Refresh::Refuse(error) => Step::Keep(Err(error)),

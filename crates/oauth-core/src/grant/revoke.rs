@@ -53,7 +53,7 @@ impl AuthorizationServer {
             Ok(match revoke {
                 Revoke::AccessToken(next) => Step::Replace(next, Ok(Outcome::AccessToken)),
                 Revoke::Grant(next) => Step::Replace(next, Ok(Outcome::Grant)),
-                Revoke::Nothing => Step::Keep(Ok(Outcome::Nothing)),
+                Revoke::Nothing => Step::Done(Ok(Outcome::Nothing)),
             })
         };
         let grant = token.grant;
@@ -76,7 +76,7 @@ impl AuthorizationServer {
         let reason = ClosedReason::Withdrawn;
         let decide = move |found: Option<Versioned<GrantRecord>>| async move {
             Ok(match found.filter(|found| found.record.closed.is_none()) {
-                None => Step::Keep(Ok::<bool, StorageError>(false)),
+                None => Step::Done(Ok::<bool, StorageError>(false)),
                 Some(found) => {
                     let next = Box::new(lifecycle::close(&found.record, reason, now));
                     Step::Replace(next, Ok(true))

@@ -9,6 +9,9 @@ use oauth_types::GrantId;
 pub(crate) enum Step<T, E> {
     /// Nothing changes; this is the answer.
     Keep(Result<T, E>),
+    /// The record already is as this request would make it. If an earlier attempt of its own may
+    /// have done that, that attempt's answer holds; if not, this one.
+    Done(Result<T, E>),
     /// The record becomes this, and if that stands, this is the answer.
     Replace(Box<GrantRecord>, Result<T, E>),
 }
@@ -39,21 +42,33 @@ where
     E: From<StorageError>,
     F: Future<Output = Result<Step<T, E>, E>>,
 {
+    let mut uncertain = None;
     for _ in 0..rounds {
         let found = store.find(id).await?;
         let revision = found.as_ref().map(|found| found.revision);
+        let is_closed = found.as_ref().is_some_and(|found| found.record.closed.is_some());
         let (next, answer) = match decide(found).await? {
             Step::Keep(answer) => return answer,
+            // A closed record is nobody's issuing, nor is an open one anybody's closing.
+            Step::Done(answer) => {
+                return match uncertain {
+                    Some((closing, earlier)) if closing == is_closed => earlier,
+                    _ => answer,
+                };
+            }
             Step::Replace(next, answer) => (next, answer),
         };
         // Only a decision that has seen a record can replace it.
         let Some(revision) = revision else {
             return Err(StorageError::from(StorageErrorKind::Corrupt).into());
         };
+        let closing = next.closed.is_some();
         match store.replace(revision, *next).await {
             Ok(Replace::Replaced(_)) => return answer,
             Ok(Replace::Conflict | Replace::Missing) => {}
-            Err(error) if error.kind() == StorageErrorKind::Indeterminate => {}
+            Err(error) if error.kind() == StorageErrorKind::Indeterminate => {
+                uncertain = Some((closing, answer));
+            }
             Err(error) => return Err(error.into()),
         }
     }

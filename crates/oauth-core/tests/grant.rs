@@ -1,0 +1,389 @@
+//! The life of a grant as short stories: what a client sees, step by step.
+
+use std::sync::Arc;
+
+use oauth_core::storage::{Storage, SubjectRecord};
+use oauth_core::types::{Lifetime, Scope, Subject, TokenErrorCode, TokenResponse};
+use oauth_core::{Approval, ApprovalError, TokenError};
+use oauth_storage_memory::MemoryStorage;
+use oauth_testkit::block_on;
+use oauth_testkit::faults::{Counts, Fault, FaultyStorage};
+use oauth_testkit::flows::{App, Code, World, parameter};
+
+fn begin(world: &World) -> (App, TokenResponse) {
+    let app = world.register();
+    let alice = world.browser("alice");
+    let code = world.approve(&app, &alice);
+    let tokens = world.redeem(&app, &code).unwrap();
+    (app, tokens)
+}
+
+fn refresh_token(tokens: &TokenResponse) -> &str {
+    tokens.refresh_token.as_deref().unwrap()
+}
+
+fn word<T: std::fmt::Debug>(outcome: Result<T, TokenError>) -> TokenErrorCode {
+    outcome.unwrap_err().code().unwrap()
+}
+
+/// AS-TOKEN-3, AS-AT-1, AS-CODE-1.
+#[test]
+fn a_code_becomes_tokens_for_the_resource_that_was_asked_for() {
+    let world = World::new(1);
+    let (app, tokens) = begin(&world);
+    assert_eq!(tokens.expires_in, 900);
+    assert_eq!(tokens.scope.as_str(), "mcp:tools mcp:write");
+    let claims = world.check(&tokens.access_token).unwrap();
+    assert_eq!(claims.audience.as_str(), "https://mcp.example/mcp");
+    assert_eq!(claims.subject.as_str(), "alice");
+    assert_eq!(claims.client_id.as_str(), app.client_id);
+    // Each kind of text is good only in its own place.
+    assert!(world.check(refresh_token(&tokens)).is_none());
+    assert_eq!(word(world.refresh(&app, &tokens.access_token)), TokenErrorCode::InvalidGrant);
+}
+
+/// AS-CODE-5: only a replay that is right in everything else ends the grant.
+#[test]
+fn a_stranger_with_a_code_signs_nobody_out() {
+    let world = World::new(2);
+    let (app, stranger) = (world.register(), world.register());
+    let alice = world.browser("alice");
+    let code = world.approve(&app, &alice);
+    let tokens = world.redeem(&app, &code).unwrap();
+
+    let guess = Code { code: code.code.clone(), verifier: world.verifier() };
+    assert_eq!(word(world.redeem(&app, &guess)), TokenErrorCode::InvalidGrant);
+    assert_eq!(word(world.redeem(&stranger, &code)), TokenErrorCode::InvalidGrant);
+    assert!(world.check(&tokens.access_token).is_some());
+
+    assert_eq!(word(world.redeem(&app, &code)), TokenErrorCode::InvalidGrant);
+    assert!(world.check(&tokens.access_token).is_none());
+    assert_eq!(word(world.refresh(&app, refresh_token(&tokens))), TokenErrorCode::InvalidGrant);
+}
+
+/// AS-CODE-6: what is wrong is refused before anything is consumed.
+#[test]
+fn mistakes_do_not_cost_the_owner_the_code() {
+    let world = World::new(3);
+    let app = world.register();
+    let alice = world.browser("alice");
+    let code = world.approve(&app, &alice);
+    let base = [
+        ("grant_type", "authorization_code"),
+        ("code", code.code.as_str()),
+        ("code_verifier", code.verifier.as_str()),
+    ];
+    let with = |extra: (&'static str, &'static str)| {
+        let form: Vec<_> = base.iter().copied().chain([extra]).collect();
+        word(block_on(world.token_async(&app, &form)))
+    };
+    assert_eq!(with(("resource", "https://other.example/mcp")), TokenErrorCode::InvalidTarget);
+    assert_eq!(with(("scope", "mcp:tools admin")), TokenErrorCode::InvalidScope);
+    assert_eq!(with(("scope", "a  b")), TokenErrorCode::InvalidScope);
+    assert_eq!(with(("redirect_uri", "http://127.0.0.1:1/x")), TokenErrorCode::InvalidGrant);
+    assert_eq!(with(("code", "twice")), TokenErrorCode::InvalidRequest);
+    let short = Code { code: code.code.clone(), verifier: "short".to_owned() };
+    assert_eq!(word(world.redeem(&app, &short)), TokenErrorCode::InvalidRequest);
+    assert!(world.redeem(&app, &code).is_ok());
+}
+
+/// AS-CODE-1.
+#[test]
+fn a_code_ends_after_a_minute() {
+    let world = World::new(4);
+    let app = world.register();
+    let alice = world.browser("alice");
+    let code = world.approve(&app, &alice);
+    world.clock.advance(Lifetime::seconds(60));
+    assert_eq!(word(world.redeem(&app, &code)), TokenErrorCode::InvalidGrant);
+}
+
+/// AS-RT-4: a token of any age that was replaced ends the grant when it comes back.
+#[test]
+fn an_old_refresh_token_ends_the_grant_however_old() {
+    let world = World::new(5);
+    let (app, first) = begin(&world);
+    let second = world.refresh(&app, refresh_token(&first)).unwrap();
+    let third = world.refresh(&app, refresh_token(&second)).unwrap();
+    assert!(world.check(&third.access_token).is_some());
+    assert_eq!(word(world.refresh(&app, refresh_token(&first))), TokenErrorCode::InvalidGrant);
+    assert!(world.check(&third.access_token).is_none());
+    assert_eq!(word(world.refresh(&app, refresh_token(&third))), TokenErrorCode::InvalidGrant);
+}
+
+/// AS-RT-5: an identical retry gets the identical answer; the window closes when the successor
+/// is presented, or with time.
+#[test]
+fn a_lost_answer_can_be_asked_for_again() {
+    let world = World::new(6);
+    let (app, first) = begin(&world);
+    let second = world.refresh(&app, refresh_token(&first)).unwrap();
+    let again = world.refresh(&app, refresh_token(&first)).unwrap();
+    assert_eq!(again.access_token, second.access_token);
+    assert_eq!(again.refresh_token, second.refresh_token);
+
+    // Another request gets the same successor and an access token of its own.
+    let narrow = [
+        ("grant_type", "refresh_token"),
+        ("refresh_token", refresh_token(&first)),
+        ("scope", "mcp:tools"),
+    ];
+    let narrow = block_on(world.token_async(&app, &narrow)).unwrap();
+    assert_eq!(narrow.refresh_token, second.refresh_token);
+    assert_ne!(narrow.access_token, second.access_token);
+    assert_eq!(narrow.scope.as_str(), "mcp:tools");
+
+    world.clock.advance(Lifetime::seconds(30));
+    assert_eq!(word(world.refresh(&app, refresh_token(&first))), TokenErrorCode::InvalidGrant);
+    assert!(world.check(&second.access_token).is_none());
+}
+
+/// A strict server forgives nothing.
+#[test]
+fn without_a_window_a_second_presentation_ends_the_grant() {
+    let world = World::builder(7)
+        .configure(|config| config.policy.retry_window = Lifetime::ZERO)
+        .build();
+    let (app, first) = begin(&world);
+    let second = world.refresh(&app, refresh_token(&first)).unwrap();
+    assert_eq!(word(world.refresh(&app, refresh_token(&first))), TokenErrorCode::InvalidGrant);
+    assert!(world.check(&second.access_token).is_none());
+}
+
+/// A token that was revoked does not come back under the same bytes.
+#[test]
+fn revoking_an_access_token_ends_its_retry_and_nothing_else() {
+    let world = World::new(8);
+    let (app, first) = begin(&world);
+    let second = world.refresh(&app, refresh_token(&first)).unwrap();
+    world.revoke(&app, &second.access_token).unwrap();
+    assert!(world.check(&second.access_token).is_none());
+    assert_eq!(word(world.refresh(&app, refresh_token(&first))), TokenErrorCode::InvalidGrant);
+    assert!(world.check(&first.access_token).is_some(), "an earlier token still lives");
+    assert!(world.refresh(&app, refresh_token(&second)).is_ok(), "the grant still lives");
+}
+
+/// AS-REV-2, AS-REV-4.
+#[test]
+fn revoking_a_refresh_token_ends_the_grant_for_its_own_client_only() {
+    let world = World::new(9);
+    let (app, tokens) = begin(&world);
+    let stranger = world.register();
+    world.revoke(&stranger, refresh_token(&tokens)).unwrap();
+    assert!(world.check(&tokens.access_token).is_some());
+    world.revoke(&app, refresh_token(&tokens)).unwrap();
+    assert!(world.check(&tokens.access_token).is_none());
+    world.revoke(&app, refresh_token(&tokens)).unwrap();
+    world.revoke(&app, "garbage").unwrap();
+}
+
+/// AS-RT-7: a narrower refresh does not shrink the grant.
+#[test]
+fn narrowing_lasts_for_one_access_token() {
+    let world = World::new(10);
+    let (app, tokens) = begin(&world);
+    let narrow = [
+        ("grant_type", "refresh_token"),
+        ("refresh_token", refresh_token(&tokens)),
+        ("scope", "mcp:tools"),
+    ];
+    let narrow = block_on(world.token_async(&app, &narrow)).unwrap();
+    assert_eq!(world.check(&narrow.access_token).unwrap().scope.as_str(), "mcp:tools");
+    let whole = world.refresh(&app, refresh_token(&narrow)).unwrap();
+    assert_eq!(whole.scope.as_str(), "mcp:tools mcp:write");
+}
+
+/// AS-RT-9: idle and absolute ends; rotation never pushes the absolute one outward.
+#[test]
+fn a_grant_ends_when_idle_and_at_the_latest_after_ninety_days() {
+    let world = World::new(11);
+    let (app, mut tokens) = begin(&world);
+    for _ in 0..4 {
+        world.clock.advance(Lifetime::days(20));
+        tokens = world.refresh(&app, refresh_token(&tokens)).unwrap();
+    }
+    world.clock.advance(Lifetime::days(10));
+    assert_eq!(word(world.refresh(&app, refresh_token(&tokens))), TokenErrorCode::InvalidGrant);
+
+    let (app, tokens) = begin(&world);
+    world.clock.advance(Lifetime::days(30));
+    assert_eq!(word(world.refresh(&app, refresh_token(&tokens))), TokenErrorCode::InvalidGrant);
+}
+
+/// AS-RT-10: barriers are numbers, so no clock plays a part.
+#[test]
+fn a_raised_epoch_or_a_disabled_person_stops_codes_and_refreshes() {
+    let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::new());
+    let world = World::builder(12).storage(Arc::clone(&storage)).build();
+    let change = |change: &dyn Fn(&mut SubjectRecord)| {
+        let id = Subject::new("alice");
+        match block_on(storage.subjects().find(&id)).unwrap() {
+            None => {
+                let mut record = SubjectRecord::new(id);
+                change(&mut record);
+                block_on(storage.subjects().insert(record)).unwrap();
+            }
+            Some(found) => {
+                let mut record = (*found.record).clone();
+                change(&mut record);
+                block_on(storage.subjects().replace(found.revision, record)).unwrap();
+            }
+        }
+    };
+    let (app, tokens) = begin(&world);
+    let client = oauth_core::types::ClientId::new(app.client_id.as_str());
+    change(&|person| {
+        person.clients.insert(client.clone(), 1);
+    });
+    assert_eq!(word(world.refresh(&app, refresh_token(&tokens))), TokenErrorCode::InvalidGrant);
+
+    let (app, tokens) = begin(&world);
+    let alice = world.browser("alice");
+    let code = world.approve(&app, &alice);
+    change(&|person| person.epoch += 1);
+    assert_eq!(word(world.refresh(&app, refresh_token(&tokens))), TokenErrorCode::InvalidGrant);
+    assert_eq!(word(world.redeem(&app, &code)), TokenErrorCode::InvalidGrant);
+
+    let (app, tokens) = begin(&world);
+    change(&|person| person.disabled = true);
+    assert_eq!(word(world.refresh(&app, refresh_token(&tokens))), TokenErrorCode::InvalidGrant);
+}
+
+/// A token of ours that is newer than its record means that the store has lost writes: nothing
+/// is closed, because nobody did anything wrong.
+#[test]
+fn a_store_that_went_back_in_time_is_refused_without_harm() {
+    let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::new());
+    let world = World::builder(13).storage(Arc::clone(&storage)).build();
+    let (app, first) = begin(&world);
+    let id = world.check(&first.access_token).unwrap().grant.unwrap();
+    let backup = block_on(storage.grants().find(&id)).unwrap().unwrap();
+    let second = world.refresh(&app, refresh_token(&first)).unwrap();
+
+    let now = block_on(storage.grants().find(&id)).unwrap().unwrap();
+    let restored = (*backup.record).clone();
+    block_on(storage.grants().replace(now.revision, restored)).unwrap();
+    assert_eq!(word(world.refresh(&app, refresh_token(&second))), TokenErrorCode::InvalidGrant);
+    assert!(world.check(&first.access_token).is_some());
+    // The rotation happens again with another successor, and the lost one stays refused.
+    let other = world.refresh(&app, refresh_token(&first)).unwrap();
+    assert_ne!(other.refresh_token, second.refresh_token);
+    assert_eq!(word(world.refresh(&app, refresh_token(&second))), TokenErrorCode::InvalidGrant);
+    assert!(world.check(&other.access_token).is_some());
+}
+
+/// Sixteen live access tokens; the oldest makes room.
+#[test]
+fn live_access_tokens_of_a_grant_are_bounded() {
+    let world = World::new(14);
+    let (app, first) = begin(&world);
+    let mut tokens = first.clone();
+    for _ in 0..15 {
+        tokens = world.refresh(&app, refresh_token(&tokens)).unwrap();
+    }
+    assert!(world.check(&first.access_token).is_some());
+    tokens = world.refresh(&app, refresh_token(&tokens)).unwrap();
+    assert!(world.check(&first.access_token).is_none());
+    assert!(world.check(&tokens.access_token).is_some());
+}
+
+/// A form sent twice gives the same redirect, so a double click loses nothing.
+#[test]
+fn the_same_yes_twice_gives_the_same_code() {
+    let world = World::new(15);
+    let app = world.register();
+    let (alice, bob) = (world.browser("alice"), world.browser("bob"));
+    let (pending, verifier) = world.ask(&app, &alice, "mcp:tools mcp:write");
+    let yes = |scope: &str| {
+        let approval = Approval::of(Scope::parse(scope).unwrap());
+        block_on(world.server.approve(&pending, &alice.session, approval))
+    };
+    let first = yes("mcp:tools").unwrap();
+    assert_eq!(yes("mcp:tools").unwrap().location(), first.location());
+    assert!(matches!(yes("mcp:tools mcp:write"), Err(ApprovalError::AlreadyAnswered)));
+    assert!(matches!(yes("mcp:tools admin"), Err(ApprovalError::Decision)));
+
+    // Another browser cannot decide what this one began.
+    assert!(world.server.resume(&world.server.seal(&pending).unwrap(), Some(&bob.binding)).is_err());
+    let approval = Approval::of(pending.scope().clone());
+    let other = block_on(world.server.approve(&pending, &bob.session, approval));
+    assert!(matches!(other, Err(ApprovalError::SignInAgain)));
+
+    let code = parameter(first.location(), "code").unwrap();
+    let tokens = world.redeem(&app, &Code { code, verifier }).unwrap();
+    assert_eq!(tokens.scope.as_str(), "mcp:tools");
+    assert!(matches!(yes("mcp:tools"), Err(ApprovalError::AlreadyAnswered)));
+}
+
+/// One read and one conditional write per exchange and per refresh, one read per check, and
+/// nothing written for a refusal.
+#[test]
+fn reads_and_writes_are_counted() {
+    let storage = FaultyStorage::immediate(Arc::new(MemoryStorage::new()));
+    let world = World::builder(16).storage(Arc::new(storage.clone())).build();
+    let app = world.register();
+    let alice = world.browser("alice");
+    let counts = |find, insert, replace, replaced| Counts { find, insert, replace, replaced };
+
+    let code = world.approve(&app, &alice);
+    assert_eq!(storage.take_counts(), counts(0, 1, 0, 0));
+    let guess = Code { code: code.code.clone(), verifier: world.verifier() };
+    assert!(world.redeem(&app, &guess).is_err());
+    assert_eq!(storage.take_counts(), counts(1, 0, 0, 0));
+    let first = world.redeem(&app, &code).unwrap();
+    assert_eq!(storage.take_counts(), counts(1, 0, 1, 1));
+    assert!(world.check(&first.access_token).is_some());
+    assert_eq!(storage.take_counts(), counts(1, 0, 0, 0));
+    let second = world.refresh(&app, refresh_token(&first)).unwrap();
+    assert_eq!(storage.take_counts(), counts(1, 0, 1, 1));
+    world.refresh(&app, refresh_token(&first)).unwrap();
+    assert_eq!(storage.take_counts(), counts(1, 0, 0, 0), "an identical retry writes nothing");
+    world.revoke(&app, refresh_token(&second)).unwrap();
+    assert_eq!(storage.take_counts(), counts(1, 0, 1, 1));
+    let mut forged = refresh_token(&first).to_owned();
+    forged.replace_range(10..11, if &forged[10..11] == "0" { "1" } else { "0" });
+    assert!(world.refresh(&app, &forged).is_err());
+    assert!(world.check("mcpa_garbage").is_none());
+    assert_eq!(storage.take_counts(), Counts::default(), "garbage never reaches the store");
+}
+
+/// A write that happened although its reply was lost is recognised, not mistaken for a replay.
+#[test]
+fn a_lost_reply_of_the_store_ends_nothing() {
+    for window in [0, 30] {
+        let storage = FaultyStorage::immediate(Arc::new(MemoryStorage::new()));
+        let world = World::builder(17)
+            .storage(Arc::new(storage.clone()))
+            .configure(|config| config.policy.retry_window = Lifetime::seconds(window))
+            .build();
+        let app = world.register();
+        let alice = world.browser("alice");
+        let code = world.approve(&app, &alice);
+        storage.line_up([Fault::ReplyLost]);
+        let first = world.redeem(&app, &code).unwrap();
+        assert!(world.check(&first.access_token).is_some());
+        storage.line_up([Fault::RequestLost, Fault::ReplyLost]);
+        let second = world.refresh(&app, refresh_token(&first)).unwrap();
+        assert!(world.check(&second.access_token).is_some());
+        assert!(world.refresh(&app, refresh_token(&second)).is_ok());
+    }
+}
+
+/// Same seed, same clock, same requests: the same bytes, tokens and sealed values alike.
+#[test]
+fn the_same_seed_gives_the_same_bytes() {
+    let story = || {
+        let world = World::new(18);
+        let app = world.register();
+        let alice = world.browser("alice");
+        let (pending, _) = world.ask(&app, &alice, "mcp:tools");
+        let sealed = world.server.seal(&pending).unwrap();
+        let code = world.approve(&app, &alice);
+        let first = world.redeem(&app, &code).unwrap();
+        let second = world.refresh(&app, refresh_token(&first)).unwrap();
+        let jwks = format!("{:?}", world.server.public_jwks());
+        let token = |t: &TokenResponse| (t.access_token.clone(), t.refresh_token.clone());
+        (app.client_id, sealed, code.code, token(&first), token(&second), jwks)
+    };
+    assert_eq!(story(), story());
+}

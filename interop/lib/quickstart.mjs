@@ -1,0 +1,133 @@
+// Starts, restarts and stops the quickstart server in a temporary folder of its own, finds out
+// where it listens, and keeps what it printed so that the log can be searched for secrets.
+
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { appendFileSync, mkdtempSync, rmSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { eventually } from './report.mjs';
+
+const START_LIMIT_MS = 20_000;
+const STOP_LIMIT_MS = 10_000;
+const MCP_URL = /http:\/\/127\.0\.0\.1:\d+\/mcp\b/;
+
+const running = new Set();
+process.on('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
+
+/**
+ * Runs `body` with a server, as cases of the report: it starts, it stops with exit code 0, and
+ * nothing that was handed to `server.secret()` is in its log.
+ */
+export async function withQuickstart({ report, binary, artefacts }, label, options, body) {
+  const server = new Quickstart(binary, path.join(artefacts, `${label.replace(/[^a-z0-9]+/gi, '-')}.log`), options);
+  try {
+    if (!(await report.case(`${label}: the server starts`, () => server.start()))) return;
+    await body(server);
+    await report.case(`${label}: SIGTERM ends the server with exit code 0`, () => server.stop());
+    await report.case(`${label}: no code, token or secret is in the log`, () => server.assertQuiet());
+  } finally {
+    server.dispose();
+  }
+}
+
+export class Quickstart {
+  issuerPath;
+  origin;
+  mcp;
+  #binary;
+  #logFile;
+  #options;
+  #folder = mkdtempSync(path.join(os.tmpdir(), 'quickstart-'));
+  #child;
+  #output = '';
+  #secrets = new Set();
+
+  /** Options: `issuerPath`, `accessTokenLifetime` in seconds, `store`, the name of a SQLite file. */
+  constructor(binary, logFile, options) {
+    this.#binary = binary;
+    this.#logFile = logFile;
+    this.#options = options;
+    this.issuerPath = options.issuerPath ?? '';
+    rmSync(logFile, { force: true });
+  }
+
+  /** Where RFC 8414 §3.1 puts the authorization server's metadata. */
+  get metadataUrl() {
+    return `${this.origin}/.well-known/oauth-authorization-server${this.issuerPath}`;
+  }
+
+  async start(listen = '127.0.0.1:0') {
+    const { issuerPath, accessTokenLifetime, store } = this.#options;
+    const args = ['--listen', listen];
+    if (issuerPath) args.push('--issuer-path', issuerPath);
+    if (accessTokenLifetime) args.push('--access-token-lifetime', String(accessTokenLifetime));
+    if (store) args.push('--data', `sqlite:${path.join(this.#folder, store)}`);
+
+    const child = spawn(this.#binary, args, { cwd: this.#folder, stdio: ['ignore', 'pipe', 'pipe'] });
+    running.add(child);
+    child.once('exit', () => running.delete(child));
+    let said = '';
+    let failure;
+    child.once('error', (error) => (failure = error));
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding('utf8').on('data', (text) => {
+        said += text;
+        this.#output += text;
+        appendFileSync(this.#logFile, text);
+      });
+    }
+    this.#child = child;
+
+    const url = await eventually('the server prints where its MCP endpoint is', START_LIMIT_MS, () => {
+      if (failure) throw failure;
+      if (child.exitCode !== null) throw new Error(`the server ended with ${child.exitCode}: ${said.slice(-300)}`);
+      return said.match(MCP_URL)?.[0];
+    });
+    this.mcp = url;
+    this.origin = new URL(url).origin;
+    await eventually('the server answers its metadata', START_LIMIT_MS, async () => {
+      const answer = await fetch(this.metadataUrl).catch(() => undefined);
+      await answer?.body?.cancel();
+      return answer?.status === 200;
+    });
+  }
+
+  async stop() {
+    const child = this.#child;
+    if (child.exitCode !== null || child.signalCode !== null) throw new Error('the server had ended before it was stopped');
+    const exit = once(child, 'exit');
+    child.kill('SIGTERM');
+    const alarm = setTimeout(() => child.kill('SIGKILL'), STOP_LIMIT_MS);
+    const [code, signal] = await exit;
+    clearTimeout(alarm);
+    assert.notEqual(signal, 'SIGKILL', `the server did not end within ${STOP_LIMIT_MS / 1000} s of SIGTERM`);
+    assert.equal(code, 0, `exit code after SIGTERM (signal ${signal})`);
+  }
+
+  /** Starts it again on the same port, since the issuer contains the port, with the same data. */
+  async startAgain() {
+    const { mcp } = this;
+    await this.start(new URL(this.origin).host);
+    assert.equal(this.mcp, mcp);
+  }
+
+  /** Remembers values that must never be logged. */
+  secret(...values) {
+    for (const value of values) if (value) this.#secrets.add(value);
+  }
+
+  assertQuiet() {
+    const found = [...this.#secrets].filter((secret) => this.#output.includes(secret));
+    const where = path.basename(this.#logFile);
+    assert.equal(found.length, 0, `${found.length} of ${this.#secrets.size} secret values are in ${where}`);
+  }
+
+  dispose() {
+    this.#child?.kill('SIGKILL');
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,71 @@
+// Runs the quickstart server against clients that others made: both generations of the official
+// TypeScript SDK, and a real Chromium for the pages that a person sees.
+//
+//     npm ci
+//     node run.mjs --quickstart PATH [--suite sdk1|sdk2|chromium|all] [--artefacts DIR]
+//
+// One line per case, `ok NAME` or `not ok NAME: reason`; the last line counts them. The exit code
+// is 0 when nothing failed and 1 otherwise.
+// Server logs, stack traces and screenshots go to the artefacts folder.
+
+import { appendFileSync, mkdirSync, rmSync, statSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { Report } from './lib/report.mjs';
+
+const SUITES = ['sdk1', 'sdk2', 'chromium'];
+const here = path.dirname(fileURLToPath(import.meta.url));
+
+function usage(problem) {
+  process.stderr.write(`${problem}\n`);
+  process.stderr.write(`usage: run.mjs --quickstart PATH [--suite ${SUITES.join('|')}|all] [--artefacts DIR]\n`);
+  process.exit(1);
+}
+
+function commandLine() {
+  try {
+    const { values } = parseArgs({
+      options: {
+        quickstart: { type: 'string' },
+        suite: { type: 'string', default: 'all' },
+        artefacts: { type: 'string', default: path.join(here, '..', 'artefacts', 'interop') },
+      },
+    });
+    if (!values.quickstart) usage('--quickstart is missing');
+    const binary = path.resolve(values.quickstart);
+    if (!statSync(binary, { throwIfNoEntry: false })?.isFile()) usage(`${values.quickstart} is not a file`);
+    if (values.suite !== 'all' && !SUITES.includes(values.suite)) usage(`there is no suite ${values.suite}`);
+    return {
+      binary,
+      suites: values.suite === 'all' ? SUITES : [values.suite],
+      artefacts: path.resolve(values.artefacts),
+    };
+  } catch (error) {
+    return usage(error.message);
+  }
+}
+
+const { binary, suites, artefacts } = commandLine();
+mkdirSync(artefacts, { recursive: true });
+
+// What the clients tell their developer is kept, but is no result.
+const warnings = path.join(artefacts, 'client-warnings.log');
+rmSync(warnings, { force: true });
+console.warn = (...words) => appendFileSync(warnings, `${words.join(' ')}\n`);
+
+const report = new Report(path.join(artefacts, 'failures.log'));
+process.on('unhandledRejection', (error) => report.notOk('no promise is left unhandled', error));
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(130));
+
+for (const name of suites) {
+  try {
+    const suite = await import(`./${name}.mjs`);
+    await suite.run({ report, binary, artefacts });
+  } catch (error) {
+    report.notOk(`${name} runs to its end`, error);
+  }
+}
+
+process.stdout.write(`${report.passed} passed, ${report.failed} failed\n`);
+process.exit(report.failed === 0 && report.passed > 0 ? 0 : 1);
