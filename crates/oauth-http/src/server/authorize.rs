@@ -60,6 +60,11 @@ impl OAuthService {
             return self.failure_page(StatusCode::INTERNAL_SERVER_ERROR);
         };
         let session = session.filter(|session| pending.admits(session));
+        // Whoever is shown the request is the one who decides it.
+        let pending = match &session {
+            Some(session) => pending.for_session(session),
+            None => pending,
+        };
         let mut response =
             self.converse(pending, session, &Form::default(), &browser, source).await;
         if is_new {

@@ -190,9 +190,11 @@ impl OAuthService {
         if !decode::is_json(&request.headers) {
             return invalid("the body must be application/json");
         }
+        // An array would pass for a struct's members in order.
+        let object = body.trim_ascii_start().first() == Some(&b'{');
         let metadata: ClientMetadata = match serde_json::from_slice(body) {
-            Ok(metadata) => metadata,
-            Err(_) => return invalid("the body must be a JSON object of client metadata"),
+            Ok(metadata) if object => metadata,
+            _ => return invalid("the body must be a JSON object of client metadata"),
         };
         match self.server.register(metadata, source).await {
             Ok(information) => encode::json(StatusCode::CREATED, &information, 512),

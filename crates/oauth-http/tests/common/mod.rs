@@ -1,0 +1,208 @@
+//! A service with pages that do the least, and a browser-like way to talk to it.
+#![allow(dead_code, reason = "each test file uses its own part")]
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::{Request, Response, header};
+use oauth_core::types::registration::ClientMetadata;
+use oauth_core::types::{Scope, Subject};
+use oauth_core::{Approval, Authentication, Source};
+use oauth_http::server::{
+    Interaction, InteractionError, Notice, OAuthService, Outcome, Page, Visit,
+};
+use oauth_storage_memory::MemoryStorage;
+use oauth_testkit::faults::FaultyStorage;
+use oauth_testkit::flows::{App, World, WorldBuilder, challenge};
+use oauth_testkit::{FixedClock, block_on};
+
+/// Pages of one line each: `alice` with the password `wonderland`.
+pub struct PlainPages;
+
+#[async_trait]
+impl Interaction for PlainPages {
+    async fn visit(&self, visit: Visit<'_>) -> Result<Outcome, InteractionError> {
+        let form = visit.form;
+        Ok(match (visit.session, form.first("decision"), form.first("username")) {
+            (_, _, Some("alice")) if form.first("password") == Some("wonderland") => {
+                Outcome::SignedIn(Authentication::of(Subject::new("alice")))
+            }
+            (Some(_), Some("approve"), _) => {
+                let chosen: Scope = form.all("scope").collect();
+                let scope = if chosen.is_empty() { visit.pending.scope().clone() } else { chosen };
+                Outcome::Approve(Approval::of(scope))
+            }
+            (Some(_), Some("deny"), _) => Outcome::Deny,
+            (session, _, _) => {
+                let what = if session.is_some() { "consent" } else { "login" };
+                let html = format!("<p>{what}</p><i>{}</i>", visit.handle);
+                Outcome::Respond(Page::new(html, "sha256-none".to_owned()))
+            }
+        })
+    }
+
+    fn notice(&self, notice: &Notice<'_>) -> Page {
+        Page::new(format!("<p>notice {notice:?}</p>"), "sha256-none".to_owned())
+    }
+}
+
+pub struct Server {
+    pub service: Arc<OAuthService>,
+    pub storage: FaultyStorage,
+    pub clock: FixedClock,
+    pub public: App,
+    pub confidential: App,
+}
+
+impl Server {
+    pub fn new() -> Self {
+        Self::build(|builder| builder)
+    }
+
+    pub fn build(change: impl FnOnce(WorldBuilder) -> WorldBuilder) -> Self {
+        let storage = FaultyStorage::immediate(Arc::new(MemoryStorage::new()));
+        let world = change(World::builder(21).storage(Arc::new(storage.clone()))).build();
+        let public = world.register();
+        let mut metadata = ClientMetadata::default();
+        metadata.redirect_uris = vec!["https://app.example/cb?keep=1".to_owned()];
+        metadata.grant_types =
+            Some(vec!["authorization_code".to_owned(), "refresh_token".to_owned()]);
+        metadata.token_endpoint_auth_method = Some("client_secret_post".to_owned());
+        let confidential = world.register_as(metadata);
+        let World { server, clock, .. } = world;
+        let service = Arc::new(OAuthService::new(Arc::new(server), Arc::new(PlainPages)));
+        Self { service, storage, clock, public, confidential }
+    }
+
+    pub fn send(&self, request: Request<impl Into<Bytes>>) -> Response<Bytes> {
+        let (parts, body) = request.into_parts();
+        block_on(self.service.handle(parts, body.into(), Source::default()))
+    }
+
+    pub fn get(&self, target: &str) -> Response<Bytes> {
+        self.send(Request::get(target).body("").unwrap())
+    }
+
+    pub fn post(&self, path: &str, form: &[(&str, &str)]) -> Response<Bytes> {
+        self.send(
+            Request::post(path)
+                .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+                .body(encode(form))
+                .unwrap(),
+        )
+    }
+
+    /// Query of a sound authorization request.
+    pub fn query(&self, app: &App, verifier: &str) -> Vec<(String, String)> {
+        [
+            ("response_type", "code"),
+            ("client_id", &app.client_id),
+            ("redirect_uri", &app.redirect_uri),
+            ("code_challenge", &challenge(verifier)),
+            ("code_challenge_method", "S256"),
+            ("state", "s t&a=te"),
+            ("scope", "mcp:tools"),
+            ("resource", "https://mcp.example/mcp"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .to_vec()
+    }
+
+    pub fn authorize(&self, query: &[(String, String)], cookies: &str) -> Response<Bytes> {
+        let pairs: Vec<(&str, &str)> = query.iter().map(|(n, v)| (&**n, &**v)).collect();
+        let target = format!("/authorize?{}", encode(&pairs));
+        self.send(Request::get(target).header(header::COOKIE, cookies).body("").unwrap())
+    }
+
+    pub fn interact(&self, cookies: &str, form: &[(&str, &str)]) -> Response<Bytes> {
+        self.send(
+            Request::post("/authorize/interact")
+                .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+                .header(header::COOKIE, cookies)
+                .header("sec-fetch-site", "same-origin")
+                .body(encode(form))
+                .unwrap(),
+        )
+    }
+
+    /// Signs in and approves as a person would; gives the redirect's address.
+    pub fn sign_in(&self, app: &App, verifier: &str) -> String {
+        let page = self.authorize(&self.query(app, verifier), "");
+        let cookies = cookies(&page);
+        let form = [
+            ("transaction", &*handle(&page)),
+            ("username", "alice"),
+            ("password", "wonderland"),
+        ];
+        let consent = self.interact(&cookies, &form);
+        let session = self::cookies(&consent);
+        let cookies = format!("{cookies}; {session}");
+        let form = [("transaction", &*handle(&consent)), ("decision", "approve")];
+        let redirect = self.interact(&cookies, &form);
+        assert_eq!(redirect.status(), 303);
+        location(&redirect)
+    }
+
+    /// The form that redeems a code.
+    pub fn redemption(&self, app: &App, location: &str, verifier: &str) -> Vec<(String, String)> {
+        let code = oauth_testkit::flows::parameter(location, "code").unwrap();
+        let mut form = vec![
+            ("grant_type".to_owned(), "authorization_code".to_owned()),
+            ("client_id".to_owned(), app.client_id.clone()),
+            ("code".to_owned(), code),
+            ("code_verifier".to_owned(), verifier.to_owned()),
+            ("redirect_uri".to_owned(), app.redirect_uri.clone()),
+        ];
+        if let Some(secret) = &app.client_secret {
+            form.push(("client_secret".to_owned(), secret.clone()));
+        }
+        form
+    }
+
+    /// A whole sign-in; gives the token answer.
+    pub fn tokens(&self, app: &App) -> serde_json::Value {
+        let verifier = "v".repeat(43);
+        let location = self.sign_in(app, &verifier);
+        let form = self.redemption(app, &location, &verifier);
+        let pairs: Vec<(&str, &str)> = form.iter().map(|(n, v)| (&**n, &**v)).collect();
+        let answer = self.post("/token", &pairs);
+        assert_eq!(answer.status(), 200);
+        json(&answer)
+    }
+}
+
+pub fn encode(form: &[(&str, &str)]) -> String {
+    form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish()
+}
+
+pub fn json(response: &Response<Bytes>) -> serde_json::Value {
+    serde_json::from_slice(response.body()).unwrap_or_default()
+}
+
+pub fn error(response: &Response<Bytes>) -> (u16, String) {
+    let word = json(response)["error"].as_str().unwrap_or_default().to_owned();
+    (response.status().as_u16(), word)
+}
+
+pub fn text(response: &Response<Bytes>, name: header::HeaderName) -> String {
+    let value = response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
+    value.unwrap_or_default()
+}
+
+pub fn location(response: &Response<Bytes>) -> String {
+    text(response, header::LOCATION)
+}
+
+pub fn cookies(response: &Response<Bytes>) -> String {
+    let set = response.headers().get_all(header::SET_COOKIE).iter();
+    let pairs: Vec<&str> =
+        set.map(|line| line.to_str().unwrap().split(';').next().unwrap()).collect();
+    pairs.join("; ")
+}
+
+pub fn handle(response: &Response<Bytes>) -> String {
+    let page = std::str::from_utf8(response.body()).unwrap();
+    let (_, rest) = page.split_once("<i>").unwrap_or_else(|| panic!("no handle in {page}"));
+    rest.split_once("</i>").unwrap().0.to_owned()
+}
