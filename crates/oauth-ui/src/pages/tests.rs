@@ -1,0 +1,72 @@
+use super::*;
+use crate::view::Destination;
+
+fn consent(name: &str, scopes: &[(&str, &str)]) -> String {
+    let view = ConsentView {
+        style: style(),
+        action: "/authorize/interact",
+        handle: "sealed",
+        client_name: Some(name),
+        vouched_for: false,
+        kind: Destination::ThisComputer,
+        redirect_host: "127.0.0.1:5000",
+        subject: "alice",
+        scopes: scopes.iter().map(|(name, description)| ScopeView { name, description }).collect(),
+        resources: vec![ResourceView { name: Some("Tools"), uri: "https://mcp.example/mcp" }],
+        error: None,
+    };
+    page(&view).unwrap().html
+}
+
+/// AS-DCR-17: what a client says of itself is hostile until shown otherwise.
+#[test]
+fn hostile_names_are_text() {
+    for name in ["<script>alert(1)</script>", "\"><img src=x>", "' onfocus='x", "&lt;b&gt;"] {
+        let html = consent(name, &[("a", "<b>A</b>")]);
+        assert!(!html.contains(name), "{name}");
+        assert!(!html.contains("<b>A</b>"));
+        assert!(!html.contains("<script"));
+    }
+}
+
+/// CIMD-24, CIMD-26: the host is shown, and a local program is called unverified.
+#[test]
+fn consent_says_where_access_goes_and_what_for() {
+    let html = consent("App", &[("mcp:tools", "Use tools"), ("mcp:write", "Write")]);
+    for part in [
+        "127.0.0.1:5000",
+        "cannot be checked",
+        "Unverified",
+        "Use tools",
+        "https://mcp.example/mcp",
+        "name=\"decision\" value=\"approve\"",
+        "name=\"decision\" value=\"deny\"",
+    ] {
+        assert!(html.contains(part), "{part}");
+    }
+    assert_eq!(html.matches("type=\"checkbox\"").count(), 2);
+    // A single scope is all or nothing: no box.
+    assert_eq!(consent("App", &[("mcp:tools", "Use tools")]).matches("checkbox\"").count(), 0);
+}
+
+#[test]
+fn errors_become_sentences() {
+    let page = notice_page(&Notice::Error { message: "the client is not known here" });
+    assert!(page.html.contains("The client is not known here."));
+    let leave = Notice::ConfirmRedirect {
+        host: "app.example",
+        location: "https://app.example/cb?error=x&state=\"y",
+        message: "response_type is required",
+    };
+    let html = notice_page(&leave).html;
+    assert!(html.contains("href=\"https://app.example/cb?error=x&#38;state=&#34;y\""), "{html}");
+}
+
+#[test]
+fn the_style_is_let_through_by_its_digest_and_is_the_only_one() {
+    let page = notice_page(&Notice::TryAgain);
+    assert!(page.style_hash.starts_with("sha256-"));
+    assert_eq!(page.html.matches("<style>").count(), 1);
+    assert!(!page.html.contains("style=\""));
+    assert!(!page.html.contains("http://") && !page.html.contains("https://"));
+}

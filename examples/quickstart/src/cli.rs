@@ -1,0 +1,105 @@
+//! The flags, and what is printed at the start.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::Parser;
+use oauth_core::types::Issuer;
+
+/// An MCP server protected by its own OAuth 2.1 authorization server.
+#[derive(Debug, Parser)]
+#[command(version)]
+pub(crate) struct Flags {
+    /// Where to listen; port 0 picks a free one and prints it.
+    #[arg(long, default_value = "127.0.0.1:3000", value_name = "ADDRESS")]
+    pub(crate) listen: SocketAddr,
+    /// A path for the issuer, to show that any works, such as /auth/v1.
+    #[arg(long, value_name = "PATH", value_parser = issuer_path)]
+    pub(crate) issuer_path: Option<String>,
+    /// How clients reach this server, when that is not the listening address.
+    #[arg(long, value_name = "URL")]
+    pub(crate) public_url: Option<String>,
+    /// Where records are kept: a folder, `memory`, or `sqlite:FILE`.
+    #[arg(long, default_value = ".quickstart", value_name = "WHERE")]
+    pub(crate) data: String,
+    /// Which web framework serves it.
+    #[arg(long, default_value = "axum", value_name = "NAME", value_parser = ["axum"])]
+    pub(crate) adapter: String,
+    /// How long access tokens live.
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) access_token_lifetime: Option<u64>,
+    /// How long an identical refresh gets the identical answer; 0 is strict.
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(..=60))]
+    pub(crate) retry_window: Option<u64>,
+    /// A file with the secret that seals this server's keys. Without it the variable
+    /// OAUTH_ROOT_SECRET counts, and without that one is made in .quickstart.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) root_secret_file: Option<PathBuf>,
+    /// Count no attempts: for load tests on this machine.
+    #[arg(long)]
+    pub(crate) danger_no_rate_limits: bool,
+    /// Neither sign-in nor consent, everybody is alice: for load tests on this machine.
+    #[arg(long)]
+    pub(crate) danger_auto_approve: bool,
+}
+
+fn issuer_path(text: &str) -> Result<String, String> {
+    let trimmed = text.trim_end_matches('/');
+    if trimmed.is_empty() || trimmed.starts_with('/') {
+        Ok(trimmed.to_owned())
+    } else {
+        Err("it begins with a slash, like /auth/v1".to_owned())
+    }
+}
+
+impl Flags {
+    /// Quiet for load tests; else what happened, without the tool library's session chatter.
+    pub(crate) fn log_filter(&self) -> String {
+        let quiet = self.danger_auto_approve || self.danger_no_rate_limits;
+        let default = if quiet { "warn" } else { "info,rmcp=warn" };
+        std::env::var("RUST_LOG").unwrap_or_else(|_| default.to_owned())
+    }
+
+    /// Scheme, host and port under which clients see this server.
+    ///
+    /// Everybody knows this example's credentials, so it refuses to be reachable from elsewhere.
+    pub(crate) fn origin(&self, bound: SocketAddr) -> Result<String, String> {
+        let origin = match &self.public_url {
+            None => format!("http://{bound}"),
+            Some(url) => url.trim_end_matches('/').to_owned(),
+        };
+        let issuer = Issuer::parse(&origin).map_err(|error| format!("--public-url: {error}"))?;
+        if !issuer.path().is_empty() {
+            return Err("--public-url has no path; --issuer-path sets the issuer's".to_owned());
+        }
+        let host = issuer.authority().rsplit_once(':').map_or(issuer.authority(), |(host, _)| host);
+        let local_name = matches!(host, "localhost" | "127.0.0.1" | "[::1]");
+        if !bound.ip().is_loopback() || !local_name {
+            return Err(
+                "this example has well-known credentials, so it listens on and names itself as a \
+                 loopback address only (127.0.0.1, [::1] or localhost)"
+                    .to_owned(),
+            );
+        }
+        Ok(origin)
+    }
+
+    /// Says where everything is and what to type next.
+    pub(crate) fn announce(&self, origin: &str, issuer: &Issuer, place: &str, user: (&str, &str)) {
+        println!("MCP server      {origin}/mcp");
+        println!("Who am I        {origin}/whoami");
+        println!("Issuer          {issuer}");
+        println!("Records         {place}");
+        println!("Sign in as      {} / {}", user.0, user.1);
+        println!("Service client  service / service-secret  (client credentials, introspection)");
+        if self.danger_auto_approve {
+            println!("DANGER          nobody is asked anything: everybody is {}", user.0);
+        }
+        if self.danger_no_rate_limits {
+            println!("DANGER          attempts are not counted");
+        }
+        println!();
+        println!("Give the first address to an MCP client, or see what one meets:");
+        println!("  curl -i {origin}/whoami");
+    }
+}

@@ -1,0 +1,125 @@
+//! Where records and the root secret are kept.
+
+use std::error::Error;
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use oauth_core::RootSecret;
+use oauth_core::storage::record::Shape;
+use oauth_core::storage::{
+    ClientRecord, ClientRegistration, ClientSecret, GrantType, Storage, TokenEndpointAuthMethod,
+};
+use oauth_core::types::env::{Clock, OsEntropy, SystemClock};
+use oauth_core::types::{ClientId, ResourceUri, SecretHash, SecretText};
+use oauth_storage_memory::MemoryStorage;
+use oauth_storage_sql::SqliteStorage;
+
+/// Where this example keeps what must outlive it.
+const FOLDER: &str = ".quickstart";
+
+/// An opened store.
+pub(crate) struct Store {
+    pub(crate) storage: Arc<dyn Storage>,
+    /// Where it is, for people.
+    pub(crate) place: String,
+}
+
+/// Opens what `--data` names.
+pub(crate) async fn open(data: &str) -> Result<Store, Box<dyn Error>> {
+    if data == "memory" {
+        let place = "in memory, gone when the server stops".to_owned();
+        return Ok(Store { storage: Arc::new(MemoryStorage::new()), place });
+    }
+    let file = match data.split_once(':') {
+        Some(("sqlite", file)) => PathBuf::from(file.strip_prefix("//").unwrap_or(file)),
+        Some((scheme @ ("postgres" | "postgresql" | "mysql" | "redis" | "rediss"), _)) => {
+            return Err(format!(
+                "--data {scheme}: is not built yet; use a folder, memory or sqlite:FILE"
+            )
+            .into());
+        }
+        _ => Path::new(data).join("oauth.sqlite"),
+    };
+    if let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        private_folder(folder)?;
+    }
+    let storage = SqliteStorage::open(&file).await?;
+    Ok(Store { storage: Arc::new(storage), place: file.display().to_string() })
+}
+
+/// The root secret: from the file named, from `OAUTH_ROOT_SECRET`, or made here for development.
+pub(crate) fn root_secret(file: Option<&Path>) -> Result<RootSecret, Box<dyn Error>> {
+    if let Some(file) = file {
+        let text = fs::read_to_string(file)
+            .map_err(|error| format!("cannot read {}: {error}", file.display()))?;
+        return Ok(RootSecret::from_text(&text)?);
+    }
+    if let Ok(text) = std::env::var("OAUTH_ROOT_SECRET") {
+        return Ok(RootSecret::from_text(&text)?);
+    }
+    let file = Path::new(FOLDER).join("root-secret");
+    if let Ok(text) = fs::read_to_string(&file) {
+        return Ok(RootSecret::from_text(&text)?);
+    }
+    private_folder(Path::new(FOLDER))?;
+    let secret = SecretText::generate(&OsEntropy)?;
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(&file) {
+        Ok(mut made) => {
+            made.write_all(secret.expose().as_bytes())?;
+            made.sync_all()?;
+            println!("Made a root secret for development: {}", file.display());
+            println!();
+            Ok(RootSecret::from_text(secret.expose())?)
+        }
+        // Another process was first.
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+            Ok(RootSecret::from_text(&fs::read_to_string(&file)?)?)
+        }
+        Err(error) => Err(format!("cannot write {}: {error}", file.display()).into()),
+    }
+}
+
+fn private_folder(folder: &Path) -> Result<(), Box<dyn Error>> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder
+        .create(folder)
+        .map_err(|error| format!("cannot make the folder {}: {error}", folder.display()).into())
+}
+
+/// Enters the confidential client whose secret everybody knows. Real ones get a generated secret.
+pub(crate) async fn seed_service_client(
+    storage: &dyn Storage,
+    resource: &ResourceUri,
+) -> Result<(), Box<dyn Error>> {
+    let client = ClientRecord {
+        shape: Shape::default(),
+        id: ClientId::new("service"),
+        registration: ClientRegistration::Preregistered,
+        token_endpoint_auth_method: TokenEndpointAuthMethod::ClientSecretBasic,
+        secrets: vec![ClientSecret { hash: SecretHash::of(b"service-secret"), expires_at: None }],
+        redirect_uris: Vec::new(),
+        grant_types: vec![GrantType::ClientCredentials],
+        scope: None,
+        introspects: vec![resource.clone()],
+        metadata: Default::default(),
+        epoch: 0,
+        created_at: SystemClock.now(),
+        retain_until: None,
+        unknown: Default::default(),
+    };
+    // There from an earlier start: as good.
+    storage.clients().insert(client).await?;
+    Ok(())
+}

@@ -1,0 +1,126 @@
+//! An MCP server behind OAuth 2.1, in one command.
+//!
+//! Everything a server of your own needs is in this file; the others hold what is particular to
+//! the example: its flags, its tools, its listener.
+
+mod cli;
+mod data;
+mod mcp;
+mod serve;
+
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::routing::get;
+use axum::{Json, Router};
+use clap::Parser;
+use oauth_axum::{BearerLayer, Claims, Interaction, OAuthService, ProtectedResource};
+use oauth_core::types::env::{OsEntropy, SystemClock};
+use oauth_core::types::{Issuer, Lifetime, ResourceUri, Scope};
+use oauth_core::{
+    AuthorizationServer, DangerNoLimits, Event, EventSink, Ports, ResourcePolicy, ServerConfig,
+};
+use oauth_ui::{DangerAutoApprove, Pages, StoredPasswords};
+use tokio::net::TcpListener;
+
+use crate::cli::Flags;
+
+/// The person who can sign in.
+const USER: &str = "alice";
+const PASSWORD: &str = "wonderland";
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let flags = Flags::parse();
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::new(flags.log_filter()))
+        .with_writer(std::io::stderr)
+        .init();
+    if let Err(error) = run(flags).await {
+        eprintln!("error: {error}");
+        std::process::exit(1);
+    }
+    Ok(())
+}
+
+async fn run(flags: Flags) -> Result<(), Box<dyn Error>> {
+    let listener = TcpListener::bind(flags.listen)
+        .await
+        .map_err(|error| format!("cannot listen on {}: {error}", flags.listen))?;
+    let origin = flags.origin(listener.local_addr()?)?;
+    let issuer = Issuer::parse(&format!("{origin}{}", flags.issuer_path.as_deref().unwrap_or("")))?;
+    let mcp = ResourceUri::parse(&format!("{origin}/mcp"))?;
+
+    let store = data::open(&flags.data).await?;
+    data::seed_service_client(&*store.storage, &mcp).await?;
+    let root = data::root_secret(flags.root_secret_file.as_deref())?;
+
+    // What can be granted, in words that the consent page shows.
+    let tools = ResourcePolicy::new(mcp.clone())
+        .named("Quickstart tools")
+        .scope("mcp:tools", "Use the tools of this server")
+        .extra_scope("mcp:write", "Change the notes that this server keeps");
+    let mut config = ServerConfig::new(issuer.clone(), tools);
+    if let Some(seconds) = flags.access_token_lifetime {
+        config.policy.access_token_lifetime = Lifetime::seconds(seconds);
+    }
+    if let Some(seconds) = flags.retry_window {
+        config.policy.retry_window = Lifetime::seconds(seconds);
+    }
+    let mut ports = Ports::new(SystemClock, OsEntropy).events(LoggedEvents);
+    if flags.danger_no_rate_limits {
+        ports = ports.limiter(DangerNoLimits);
+    }
+    let server =
+        Arc::new(AuthorizationServer::open(config, store.storage.clone(), &root, ports).await?);
+
+    let passwords = StoredPasswords::new(store.storage.clone(), server.entropy())?;
+    passwords.set_password(server.entropy(), USER, PASSWORD).await?;
+    let interaction: Arc<dyn Interaction> = if flags.danger_auto_approve {
+        Arc::new(DangerAutoApprove::new(USER))
+    } else {
+        Arc::new(Pages::new(passwords))
+    };
+    let service = Arc::new(OAuthService::new(server.clone(), interaction));
+
+    // The resource server's half: every request below needs a token for it.
+    let resource = ProtectedResource::new(mcp, issuer.as_str(), Scope::parse("mcp:tools")?)
+        .named("Quickstart tools");
+    let (tools, stop_tools) = mcp::service(&origin);
+    let app = Router::new()
+        .route_service("/mcp", tools)
+        .route("/whoami", get(whoami))
+        .layer(BearerLayer::new(resource.clone(), service.clone()))
+        .merge(oauth_axum::resource_metadata(&resource))
+        .merge(oauth_axum::authorization_server(service));
+
+    tokio::spawn(sweep(server));
+    flags.announce(&origin, &issuer, &store.place, (USER, PASSWORD));
+    serve::until_signal(listener, app, stop_tools).await
+}
+
+/// Reports who called, as far as the token tells.
+async fn whoami(Claims(claims): Claims) -> Json<serde_json::Value> {
+    Json(mcp::describe(&claims))
+}
+
+/// Forgets, now and then, what nothing can present any more.
+async fn sweep(server: Arc<AuthorizationServer>) {
+    const BATCH: usize = 500;
+    loop {
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        while server.sweep(BATCH).await.is_ok_and(|swept| swept >= BATCH) {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+/// Writes events to the log. They cannot hold secrets.
+struct LoggedEvents;
+
+impl EventSink for LoggedEvents {
+    fn record(&self, event: &Event<'_>) {
+        tracing::info!(target: "quickstart::events", "{event:?}");
+    }
+}

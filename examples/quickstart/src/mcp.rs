@@ -1,0 +1,97 @@
+//! Three small tools on the official SDK: one says who called, two keep a note.
+
+use std::sync::{Arc, Mutex};
+
+use axum::http::request::Parts;
+use oauth_axum::AccessClaims;
+use rmcp::handler::server::wrapper::Parameters;
+use rmcp::model::{CallToolResult, ContentBlock, Extensions, ServerCapabilities, ServerConfig};
+use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
+use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
+use rmcp::{ErrorData, ServerHandler, schemars, tool, tool_handler, tool_router};
+use tokio_util::sync::CancellationToken;
+
+/// The tools. One value per session; the note is shared.
+#[derive(Clone)]
+pub(crate) struct Tools {
+    note: Arc<Mutex<String>>,
+}
+
+#[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
+struct Note {
+    /// The text to keep.
+    text: String,
+}
+
+#[tool_router]
+impl Tools {
+    #[tool(description = "Reports who is calling, through which client and with which scopes")]
+    fn whoami(&self, extensions: Extensions) -> Result<String, ErrorData> {
+        Ok(describe(caller(&extensions)?).to_string())
+    }
+
+    #[tool(description = "Reads the note that this server keeps")]
+    fn read_note(&self) -> String {
+        self.note.lock().map(|note| note.clone()).unwrap_or_default()
+    }
+
+    #[tool(description = "Replaces the note that this server keeps; needs the scope mcp:write")]
+    fn write_note(
+        &self,
+        extensions: Extensions,
+        Parameters(Note { text }): Parameters<Note>,
+    ) -> Result<CallToolResult, ErrorData> {
+        if !caller(&extensions)?.scope.contains("mcp:write") {
+            let refusal = "insufficient_scope: this tool needs the scope mcp:write";
+            return Ok(CallToolResult::error(vec![ContentBlock::text(refusal)]));
+        }
+        if let Ok(mut note) = self.note.lock() {
+            *note = text;
+        }
+        Ok(CallToolResult::success(vec![ContentBlock::text("kept")]))
+    }
+}
+
+#[tool_handler]
+impl ServerHandler for Tools {
+    fn get_info(&self) -> ServerConfig {
+        ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
+            .with_instructions("A note, and a mirror for access tokens")
+    }
+}
+
+/// What the bearer layer learned about this very request.
+fn caller(extensions: &Extensions) -> Result<&AccessClaims, ErrorData> {
+    extensions
+        .get::<Parts>()
+        .and_then(|parts| parts.extensions.get::<AccessClaims>())
+        .ok_or_else(|| ErrorData::internal_error("the request was not authorized", None))
+}
+
+/// A caller in words.
+pub(crate) fn describe(claims: &AccessClaims) -> serde_json::Value {
+    serde_json::json!({
+        "subject": claims.subject,
+        "client_id": claims.client_id,
+        "scope": claims.scope,
+        "audience": claims.audience,
+        "issuer": claims.issuer,
+        "expires_at": claims.expires_at,
+    })
+}
+
+/// The MCP endpoint, and what ends its open streams.
+pub(crate) fn service(
+    origin: &str,
+) -> (StreamableHttpService<Tools, LocalSessionManager>, CancellationToken) {
+    let stop = CancellationToken::new();
+    let authority = origin.split_once("://").map_or(origin, |(_, authority)| authority);
+    let config = StreamableHttpServerConfig::default()
+        .with_cancellation_token(stop.clone())
+        .with_allowed_hosts([authority])
+        // Pages of programs on this machine, such as the MCP Inspector, and no others.
+        .with_allowed_origins(["http://localhost:*", "http://127.0.0.1:*", "http://[::1]:*"]);
+    let tools = Tools { note: Arc::default() };
+    let service = StreamableHttpService::new(move || Ok(tools.clone()), Arc::default(), config);
+    (service, stop)
+}
