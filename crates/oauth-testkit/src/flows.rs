@@ -17,9 +17,10 @@
 //! let refreshed = world.refresh(&app, tokens.refresh_token.as_deref().unwrap()).unwrap();
 //! assert!(world.check(&refreshed.access_token).is_some());
 //!
-//! // The code a second time, with everything else right, ends the grant.
-//! assert!(world.redeem(&app, &code).is_err());
-//! assert!(world.check(&refreshed.access_token).is_none());
+//! // A refresh token that comes back after its successor was used ends the grant.
+//! let again = world.refresh(&app, refreshed.refresh_token.as_deref().unwrap()).unwrap();
+//! assert!(world.refresh(&app, tokens.refresh_token.as_deref().unwrap()).is_err());
+//! assert!(world.check(&again.access_token).is_none());
 //! ```
 //!
 //! Each step also exists as a future (`…_async`), for tests that interleave them.
@@ -94,6 +95,14 @@ impl WorldBuilder {
     /// # Panics
     /// When the configuration or the store does not let it.
     pub fn build(self) -> World {
+        block_on(self.build_async())
+    }
+
+    /// As [`Self::build`], for stores that need a runtime of their own.
+    ///
+    /// # Panics
+    /// As [`Self::build`].
+    pub async fn build_async(self) -> World {
         struct Boxed(Box<dyn EventSink>);
         impl EventSink for Boxed {
             fn record(&self, event: &oauth_core::Event<'_>) {
@@ -105,8 +114,8 @@ impl WorldBuilder {
             .events(Boxed(self.events))
             .limiter(DangerNoLimits);
         let root = RootSecret::from_text(&"root".repeat(8)).expect("32 characters");
-        let opened = AuthorizationServer::open(self.config, self.storage, &root, ports);
-        let server = block_on(opened).expect("the server opens");
+        let opened = AuthorizationServer::open(self.config, self.storage, &root, ports).await;
+        let server = opened.expect("the server opens");
         World { server, clock, verifiers: AtomicU64::new(0) }
     }
 }
@@ -170,13 +179,21 @@ impl World {
     /// # Panics
     /// When registration is refused.
     pub fn register(&self) -> App {
+        block_on(self.register_async())
+    }
+
+    /// As [`Self::register`], to be polled by the test.
+    ///
+    /// # Panics
+    /// As [`Self::register`].
+    pub async fn register_async(&self) -> App {
         let mut metadata = ClientMetadata::default();
         metadata.redirect_uris = vec!["http://127.0.0.1/callback".to_owned()];
         metadata.token_endpoint_auth_method = Some("none".to_owned());
         metadata.grant_types =
             Some(vec!["authorization_code".to_owned(), "refresh_token".to_owned()]);
         metadata.client_name = Some("Example app".to_owned());
-        self.register_as(metadata)
+        self.register_as_async(metadata).await
     }
 
     /// Registers a client by its own words.
@@ -184,8 +201,12 @@ impl World {
     /// # Panics
     /// When registration is refused.
     pub fn register_as(&self, metadata: ClientMetadata) -> App {
+        block_on(self.register_as_async(metadata))
+    }
+
+    async fn register_as_async(&self, metadata: ClientMetadata) -> App {
         let redirect_uri = metadata.redirect_uris[0].clone();
-        let answer = block_on(self.server.register(metadata, Source::default()));
+        let answer = self.server.register(metadata, Source::default()).await;
         let information = answer.expect("registration succeeds");
         App {
             client_id: information.client_id,
@@ -199,9 +220,17 @@ impl World {
     /// # Panics
     /// When the sign-in is refused.
     pub fn browser(&self, subject: &str) -> Browser {
+        block_on(self.browser_async(subject))
+    }
+
+    /// As [`Self::browser`], to be polled by the test.
+    ///
+    /// # Panics
+    /// As [`Self::browser`].
+    pub async fn browser_async(&self, subject: &str) -> Browser {
         let binding = self.server.bind_browser().expect("entropy");
         let authentication = Authentication::of(Subject::new(subject));
-        let signed_in = block_on(self.server.sign_in(&authentication, &binding));
+        let signed_in = self.server.sign_in(&authentication, &binding).await;
         let (session, _) = signed_in.expect("the store works").expect("the person is enabled");
         Browser { binding, session }
     }
@@ -217,6 +246,15 @@ impl World {
     /// # Panics
     /// When the request is refused.
     pub fn ask(&self, app: &App, browser: &Browser, scope: &str) -> (PendingAuthorization, String) {
+        block_on(self.ask_async(app, browser, scope))
+    }
+
+    async fn ask_async(
+        &self,
+        app: &App,
+        browser: &Browser,
+        scope: &str,
+    ) -> (PendingAuthorization, String) {
         let verifier = self.verifier();
         let challenge = challenge(&verifier);
         let request = AuthorizationRequest::from_pairs(
@@ -232,7 +270,7 @@ impl World {
             ]
             .map(|(name, value)| (Cow::Borrowed(name), Cow::Borrowed(value))),
         );
-        let valid = block_on(self.server.authorize(&request)).expect("a sound request");
+        let valid = self.server.authorize(&request).await.expect("a sound request");
         let pending = self.server.begin(valid, &browser.binding).expect("entropy");
         (pending, verifier)
     }
@@ -242,7 +280,15 @@ impl World {
     /// # Panics
     /// When that leads to no code.
     pub fn approve(&self, app: &App, browser: &Browser) -> Code {
-        self.approve_scope(app, browser, "mcp:tools mcp:write")
+        block_on(self.approve_async(app, browser))
+    }
+
+    /// As [`Self::approve`], to be polled by the test.
+    ///
+    /// # Panics
+    /// As [`Self::approve`].
+    pub async fn approve_async(&self, app: &App, browser: &Browser) -> Code {
+        self.approve_scope_async(app, browser, "mcp:tools mcp:write").await
     }
 
     /// The person allows exactly `scope`.
@@ -250,12 +296,16 @@ impl World {
     /// # Panics
     /// When that leads to no code.
     pub fn approve_scope(&self, app: &App, browser: &Browser, scope: &str) -> Code {
-        let (pending, verifier) = self.ask(app, browser, scope);
+        block_on(self.approve_scope_async(app, browser, scope))
+    }
+
+    async fn approve_scope_async(&self, app: &App, browser: &Browser, scope: &str) -> Code {
+        let (pending, verifier) = self.ask_async(app, browser, scope).await;
         // The way through the browser and back.
         let sealed = self.server.seal(&pending).expect("entropy");
         let pending = self.server.resume(&sealed, Some(&browser.binding)).expect("the same browser");
         let approval = Approval::of(pending.scope().clone());
-        let redirect = block_on(self.server.approve(&pending, &browser.session, approval));
+        let redirect = self.server.approve(&pending, &browser.session, approval).await;
         let redirect = redirect.expect("approval succeeds");
         let code = parameter(redirect.location(), "code").expect("a code");
         Code { code, verifier }

@@ -73,7 +73,6 @@ impl Load {
                     answers += 1;
                     last = Some(answer);
                 }
-                next(last.as_ref());
                 Fallible::Ok(answers)
             }));
         }

@@ -1,5 +1,5 @@
 //! A service with pages that do the least, and a browser-like way to talk to it.
-#![allow(dead_code, reason = "each test file uses its own part")]
+#![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
 
 use std::sync::Arc;
 

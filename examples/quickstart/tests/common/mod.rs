@@ -1,0 +1,199 @@
+//! The quickstart as a process, and a client that speaks to it over sockets.
+#![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+/// A folder that goes away with the test.
+pub struct Folder(pub PathBuf);
+
+impl Folder {
+    pub fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("quickstart-{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&path);
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A port that was free a moment ago.
+pub fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// A running quickstart; killed when dropped.
+pub struct Quickstart {
+    child: Child,
+    pub address: SocketAddr,
+}
+
+impl Quickstart {
+    /// Starts it in a folder, its log appended to `log` there, and waits until it is ready.
+    pub fn start(folder: &Path, port: u16, flags: &[&str]) -> Self {
+        let log = File::options().create(true).append(true).open(folder.join("log")).unwrap();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_quickstart"))
+            .current_dir(folder)
+            .env("RUST_LOG", "info,rmcp=warn")
+            .env_remove("OAUTH_ROOT_SECRET")
+            .args(["--listen", &format!("127.0.0.1:{port}"), "--danger-no-rate-limits"])
+            .args(flags)
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let ready = lines.any(|line| line.unwrap().starts_with("MCP server"));
+        assert!(ready, "{}", std::fs::read_to_string(folder.join("log")).unwrap());
+        std::thread::spawn(move || lines.for_each(drop));
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        Self { child, address }
+    }
+
+    /// `kill -9`.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// SIGTERM; gives the exit code.
+    pub fn stop(mut self) -> Option<i32> {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for Quickstart {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// An answer, or nothing when the connection broke.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    pub status: u16,
+    pub head: String,
+    pub body: String,
+}
+
+impl Answer {
+    pub fn member(&self, name: &str) -> String {
+        let value: serde_json::Value = serde_json::from_str(&self.body).unwrap();
+        value[name].as_str().unwrap_or_default().to_owned()
+    }
+
+    pub fn header(&self, name: &str) -> String {
+        let lines = self.head.lines().filter_map(|line| line.split_once(':'));
+        let mut found = lines.filter(|(held, _)| held.eq_ignore_ascii_case(name));
+        found.next().map(|(_, value)| value.trim().to_owned()).unwrap_or_default()
+    }
+}
+
+/// One request on a connection of its own.
+pub fn send(address: SocketAddr, request: &str) -> std::io::Result<Answer> {
+    let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(5))?;
+    stream.set_read_timeout(Some(Duration::from_secs(20)))?;
+    stream.write_all(request.as_bytes())?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text)?;
+    let broken = || std::io::Error::from(std::io::ErrorKind::UnexpectedEof);
+    let (head, body) = text.split_once("\r\n\r\n").ok_or_else(broken)?;
+    let status = head.get(9..12).and_then(|code| code.parse().ok()).ok_or_else(broken)?;
+    let answer = Answer { status, head: head.to_owned(), body: body.to_owned() };
+    let length: usize = answer.header("content-length").parse().unwrap_or(0);
+    if answer.body.len() < length {
+        return Err(broken());
+    }
+    Ok(answer)
+}
+
+pub fn get(address: SocketAddr, path: &str, headers: &str) -> std::io::Result<Answer> {
+    send(address, &format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{headers}\r\n"))
+}
+
+pub fn post(address: SocketAddr, path: &str, form: &[(&str, &str)]) -> std::io::Result<Answer> {
+    let body: Vec<String> = form.iter().map(|(name, value)| format!("{name}={}", escape(value))).collect();
+    post_raw(address, path, "application/x-www-form-urlencoded", &body.join("&"))
+}
+
+pub fn post_raw(address: SocketAddr, path: &str, media_type: &str, body: &str) -> std::io::Result<Answer> {
+    let length = body.len();
+    send(
+        address,
+        &format!(
+            "POST {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Type: {media_type}\r\n\
+             Content-Length: {length}\r\n\r\n{body}"
+        ),
+    )
+}
+
+fn escape(text: &str) -> String {
+    text.bytes()
+        .map(|byte| match byte {
+            b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+            _ => format!("%{byte:02X}"),
+        })
+        .collect()
+}
+
+/// A public client of a quickstart that approves by itself.
+#[derive(Clone)]
+pub struct Client {
+    pub address: SocketAddr,
+    pub id: String,
+}
+
+const VERIFIER: &str = "0123456789012345678901234567890123456789012345";
+const CHALLENGE: &str = "Rk-HdX7T3F2OqGIdRdT5fYz0N-GJsF3E9gJUD5rq8q0";
+
+impl Client {
+    pub fn register(address: SocketAddr) -> Self {
+        let metadata = r#"{"redirect_uris":["http://127.0.0.1/cb"],"token_endpoint_auth_method":"none","grant_types":["authorization_code","refresh_token"]}"#;
+        let answer = post_raw(address, "/register", "application/json", metadata).unwrap();
+        assert_eq!(answer.status, 201, "{answer:?}");
+        Self { address, id: answer.member("client_id") }
+    }
+
+    /// A code, approved by the server itself.
+    pub fn code(&self) -> std::io::Result<String> {
+        let path = format!(
+            "/authorize?response_type=code&client_id={}&code_challenge={CHALLENGE}&code_challenge_method=S256&scope=mcp:tools",
+            self.id
+        );
+        let answer = get(self.address, &path, "")?;
+        let location = answer.header("location");
+        let code = location.split_once("code=").map(|(_, rest)| rest.split('&').next().unwrap().to_owned());
+        code.ok_or_else(|| std::io::Error::other(format!("no code: {answer:?}")))
+    }
+
+    pub fn redeem(&self, code: &str) -> std::io::Result<Answer> {
+        let form = [
+            ("grant_type", "authorization_code"),
+            ("client_id", &self.id),
+            ("code", code),
+            ("code_verifier", VERIFIER),
+        ];
+        post(self.address, "/token", &form)
+    }
+
+    pub fn refresh(&self, token: &str) -> std::io::Result<Answer> {
+        let form = [("grant_type", "refresh_token"), ("client_id", &self.id), ("refresh_token", token)];
+        post(self.address, "/token", &form)
+    }
+
+    pub fn whoami(&self, token: &str) -> std::io::Result<Answer> {
+        get(self.address, "/whoami", &format!("Authorization: Bearer {token}\r\n"))
+    }
+}

@@ -1,0 +1,133 @@
+//! What outlives a process, and what two processes on one file do together.
+
+mod common;
+
+use std::sync::Barrier;
+
+use common::{Answer, Client, Folder, Quickstart, free_port, get, post};
+
+const AUTO: &str = "--danger-auto-approve";
+
+#[test]
+fn tokens_outlive_a_restart() {
+    let folder = Folder::new("restart");
+    let port = free_port();
+    let server = Quickstart::start(&folder.0, port, &[AUTO]);
+    let client = Client::register(server.address);
+    let tokens = client.redeem(&client.code().unwrap()).unwrap();
+    assert_eq!(tokens.status, 200, "{tokens:?}");
+    assert_eq!(server.stop(), Some(0));
+
+    let server = Quickstart::start(&folder.0, port, &[AUTO]);
+    assert_eq!(client.whoami(&tokens.member("access_token")).unwrap().status, 200);
+    let refreshed = client.refresh(&tokens.member("refresh_token")).unwrap();
+    assert_eq!(refreshed.status, 200, "{refreshed:?}");
+    assert_ne!(refreshed.member("refresh_token"), tokens.member("refresh_token"));
+    assert_eq!(server.stop(), Some(0));
+}
+
+#[test]
+fn the_service_client_gets_tokens_and_asks_about_others() {
+    let folder = Folder::new("service");
+    let server = Quickstart::start(&folder.0, free_port(), &[AUTO, "--data", "memory"]);
+    let client = Client::register(server.address);
+    let tokens = client.redeem(&client.code().unwrap()).unwrap();
+    let basic = "Authorization: Basic c2VydmljZTpzZXJ2aWNlLXNlY3JldA==\r\n";
+    let form = |path: &str, body: &str| {
+        let length = body.len();
+        let request = format!(
+            "POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{basic}Content-Length: {length}\r\n\
+             Content-Type: application/x-www-form-urlencoded\r\n\r\n{body}"
+        );
+        common::send(server.address, &request).unwrap()
+    };
+    let own = form("/token", "grant_type=client_credentials&scope=mcp:tools");
+    assert_eq!(own.status, 200, "{own:?}");
+    assert_eq!(own.member("refresh_token"), "");
+    let whoami = client.whoami(&own.member("access_token")).unwrap();
+    assert_eq!(whoami.member("subject"), "service");
+    let asked = form("/introspect", &format!("token={}", tokens.member("access_token")));
+    let claims: serde_json::Value = serde_json::from_str(&asked.body).unwrap();
+    assert_eq!((&claims["active"], &claims["sub"]), (&true.into(), &"alice".into()));
+    let unknown = form("/introspect", "token=x");
+    assert_eq!(unknown.body, r#"{"active":false}"#);
+}
+
+/// Sixty-four racers, every other one at the other process, on one SQLite file.
+#[test]
+fn two_processes_on_one_file_race_like_one() {
+    let folder = Folder::new("two");
+    let (port, other) = (free_port(), free_port());
+    let url = format!("http://127.0.0.1:{port}");
+    let first = Quickstart::start(&folder.0, port, &[AUTO]);
+    let second = Quickstart::start(&folder.0, other, &[AUTO, "--public-url", &url]);
+    let client = Client::register(first.address);
+    let clients = [client.clone(), Client { address: second.address, ..client.clone() }];
+
+    let code = client.code().unwrap();
+    let answers = race(|racer| clients[racer % 2].redeem(&code).unwrap());
+    let won: Vec<&Answer> = answers.iter().filter(|answer| answer.status == 200).collect();
+    assert_eq!(won.len(), 1, "a code was redeemed {} times", won.len());
+    assert!(answers.iter().all(|answer| answer.status == 200 || answer.member("error") == "invalid_grant"));
+    assert_eq!(client.whoami(&won[0].member("access_token")).unwrap().status, 401);
+
+    let tokens = client.redeem(&client.code().unwrap()).unwrap();
+    let token = tokens.member("refresh_token");
+    let answers = race(|racer| clients[racer % 2].refresh(&token).unwrap());
+    for answer in &answers {
+        assert_eq!(answer.status, 200, "{answer:?}");
+        assert_eq!(answer.member("access_token"), answers[0].member("access_token"));
+        assert_eq!(answer.member("refresh_token"), answers[0].member("refresh_token"));
+    }
+    let third = clients[1].refresh(&answers[0].member("refresh_token")).unwrap();
+    assert_eq!(third.status, 200);
+    assert_eq!(client.refresh(&token).unwrap().member("error"), "invalid_grant");
+    assert_eq!(clients[1].whoami(&third.member("access_token")).unwrap().status, 401);
+}
+
+fn race(ask: impl Fn(usize) -> Answer + Sync) -> Vec<Answer> {
+    let barrier = Barrier::new(64);
+    std::thread::scope(|scope| {
+        let (barrier, ask) = (&barrier, &ask);
+        let threads: Vec<_> = (0..64)
+            .map(|racer| {
+                scope.spawn(move || {
+                    barrier.wait();
+                    ask(racer)
+                })
+            })
+            .collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    })
+}
+
+#[test]
+fn well_known_credentials_stay_on_this_machine() {
+    for flags in [
+        vec!["--listen", "0.0.0.0:0"],
+        vec!["--listen", "127.0.0.1:0", "--public-url", "https://mcp.example"],
+        vec!["--listen", "127.0.0.1:0", "--data", "postgres://localhost/x"],
+        vec!["--listen", "127.0.0.1:0", "--issuer-path", "auth"],
+    ] {
+        let folder = Folder::new("refused");
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_quickstart"));
+        let output = command.current_dir(&folder.0).args(&flags).output().unwrap();
+        assert!(!output.status.success(), "{flags:?}");
+        assert!(output.stderr.starts_with(b"error: "), "{flags:?}");
+    }
+}
+
+#[test]
+fn a_login_page_answers_to_its_own_name_only() {
+    let folder = Folder::new("host");
+    let server = Quickstart::start(&folder.0, free_port(), &["--data", "memory"]);
+    let client = Client::register(server.address);
+    let path = format!("/authorize?response_type=code&client_id={}", client.id);
+    let request =
+        format!("GET {path} HTTP/1.1\r\nHost: rebound.example\r\nConnection: close\r\n\r\n");
+    assert_eq!(common::send(server.address, &request).unwrap().status, 421);
+    // And the tools answer to no strange page.
+    let strange = get(server.address, "/whoami", "Origin: https://evil.example\r\n").unwrap();
+    assert_eq!(strange.status, 401);
+    let _ = post(server.address, "/token", &[]).unwrap();
+}
