@@ -19,7 +19,12 @@ impl<S: Send + Sync> FromRequestParts<S> for Claims {
     type Rejection = NotProtected;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, NotProtected> {
-        parts.extensions.get::<AccessClaims>().cloned().map(Self).ok_or(NotProtected)
+        parts
+            .extensions
+            .get::<AccessClaims>()
+            .cloned()
+            .map(Self)
+            .ok_or(NotProtected)
     }
 }
 

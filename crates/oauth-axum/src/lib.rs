@@ -44,3 +44,8 @@ pub use oauth_http::resource::{
 };
 #[cfg(feature = "server")]
 pub use oauth_http::server::{Interaction, OAuthService};
+
+/// The README's embedding code, compiled as a test.
+#[cfg(all(doctest, feature = "server", feature = "resource"))]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

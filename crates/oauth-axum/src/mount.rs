@@ -11,7 +11,9 @@ use axum::routing::any;
 /// the application with `into_make_service_with_connect_info::<SocketAddr>()`. No forwarded
 /// header is believed.
 #[cfg(feature = "server")]
-pub fn authorization_server<S>(service: std::sync::Arc<oauth_http::server::OAuthService>) -> Router<S>
+pub fn authorization_server<S>(
+    service: std::sync::Arc<oauth_http::server::OAuthService>,
+) -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
 {
@@ -29,7 +31,9 @@ where
             service.call(request, source).await.map(Body::from)
         }
     };
-    paths.iter().fold(Router::new(), |router, path| router.route(path, any(answer.clone())))
+    paths.iter().fold(Router::new(), |router, path| {
+        router.route(path, any(answer.clone()))
+    })
 }
 
 /// A resource's metadata document, at its well-known paths.
@@ -44,5 +48,7 @@ where
         let response = service.handle(&request.into_parts().0).map(Body::from);
         async move { response }
     };
-    paths.iter().fold(Router::new(), |router, path| router.route(path, any(answer.clone())))
+    paths.iter().fold(Router::new(), |router, path| {
+        router.route(path, any(answer.clone()))
+    })
 }

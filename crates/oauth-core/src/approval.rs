@@ -49,7 +49,10 @@ impl Redirect {
         error: AuthorizationError,
     ) -> Self {
         let description = error.to_string();
-        let parameters = [("error", error.code().as_str()), ("error_description", &*description)];
+        let parameters = [
+            ("error", error.code().as_str()),
+            ("error_description", &*description),
+        ];
         Self::new(issuer, to, state, &parameters)
     }
 
@@ -60,8 +63,15 @@ impl Redirect {
         parameters: &[(&str, &str)],
     ) -> Self {
         let state = state.map(|state| ("state", state));
-        let all = parameters.iter().copied().chain(state).chain([("iss", issuer.as_str())]);
-        Self { location: to.with_parameters(all), host: to.display_host().to_owned() }
+        let all = parameters
+            .iter()
+            .copied()
+            .chain(state)
+            .chain([("iss", issuer.as_str())]);
+        Self {
+            location: to.with_parameters(all),
+            host: to.display_host().to_owned(),
+        }
     }
 }
 
@@ -160,7 +170,11 @@ impl PendingAuthorization {
 
     fn code(&self, approver: &Subject, session: &str, decision: &Scope) -> Option<Secret> {
         let seed: [u8; 32] = URL_SAFE_NO_PAD.decode(&self.seed).ok()?.try_into().ok()?;
-        let parts = [approver.as_str().as_bytes(), session.as_bytes(), decision.as_str().as_bytes()];
+        let parts = [
+            approver.as_str().as_bytes(),
+            session.as_bytes(),
+            decision.as_str().as_bytes(),
+        ];
         Some(Secret::from_bytes(MacKey::new(&seed).mac("code", &parts)))
     }
 }
@@ -265,7 +279,14 @@ impl AuthorizationServer {
     pub fn seal(&self, pending: &PendingAuthorization) -> Result<String, EntropyError> {
         let issuer = &self.config.issuer;
         let purpose = Purpose::Transaction;
-        sealed::seal(&self.ring, issuer, purpose, pending.expires_at, pending, self.entropy())
+        sealed::seal(
+            &self.ring,
+            issuer,
+            purpose,
+            pending.expires_at,
+            pending,
+            self.entropy(),
+        )
     }
 
     /// Opens a sealed request that comes back from the browser it was made for.
@@ -362,16 +383,22 @@ impl AuthorizationServer {
                 }
             }
         }
-        let text =
-            token_text::write(&self.ring, TokenKind::Code, &pending.grant, 0, &code, &hash);
+        let text = token_text::write(&self.ring, TokenKind::Code, &pending.grant, 0, &code, &hash);
         let state = pending.state.as_deref();
         let issuer = &self.config.issuer;
-        Ok(Redirect::new(issuer, &pending.redirect_uri, state, &[("code", &text)]))
+        Ok(Redirect::new(
+            issuer,
+            &pending.redirect_uri,
+            state,
+            &[("code", &text)],
+        ))
     }
 
     /// The person said no: the client is told so.
     pub fn deny(&self, pending: &PendingAuthorization) -> Redirect {
-        self.record(Event::GrantDenied { client: &pending.client_id });
+        self.record(Event::GrantDenied {
+            client: &pending.client_id,
+        });
         let state = pending.state.as_deref();
         let error = AuthorizationError::Denied;
         Redirect::error(&self.config.issuer, &pending.redirect_uri, state, error)
@@ -387,9 +414,16 @@ impl AuthorizationServer {
         let to = pending.redirect_uri.as_str();
         let known = client.record.redirect_uris.iter().any(|uri| uri.admits(to));
         let offered = pending.resources.iter().all(|uri| {
-            self.config.resources.iter().any(|resource| resource.uri == *uri)
+            self.config
+                .resources
+                .iter()
+                .any(|resource| resource.uri == *uri)
         });
-        if known && offered { Ok(client) } else { Err(ApprovalError::Changed) }
+        if known && offered {
+            Ok(client)
+        } else {
+            Err(ApprovalError::Changed)
+        }
     }
 
     /// A client that registered itself must not be forgotten before its grants. Written seldom:
@@ -401,10 +435,19 @@ impl AuthorizationServer {
     ) -> Result<(), StorageError> {
         let needed = grant.expires_at.plus(self.policy().clock_skew);
         let mut client = client.clone();
-        while client.record.retain_until.is_some_and(|until| until < needed) {
+        while client
+            .record
+            .retain_until
+            .is_some_and(|until| until < needed)
+        {
             let mut next = ClientRecord::clone(&client.record);
             next.retain_until = Some(needed.plus(self.policy().unused_client_lifetime));
-            match self.storage.clients().replace(client.revision, next).await? {
+            match self
+                .storage
+                .clients()
+                .replace(client.revision, next)
+                .await?
+            {
                 Replace::Replaced(_) => break,
                 // Somebody else extended it, or it is gone and redemption will say so.
                 Replace::Conflict | Replace::Missing => {

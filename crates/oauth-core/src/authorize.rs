@@ -40,13 +40,22 @@ impl ValidAuthorization {
 
     /// The answer to a silent request. Consent is always asked for here, so it is always one of
     /// these two.
-    pub fn silent_failure(&self, server: &AuthorizationServer, signed_in: bool) -> AuthorizeFailure {
+    pub fn silent_failure(
+        &self,
+        server: &AuthorizationServer,
+        signed_in: bool,
+    ) -> AuthorizeFailure {
         let error = if signed_in {
             AuthorizationError::ConsentRequired
         } else {
             AuthorizationError::LoginRequired
         };
-        server.refusal(&self.client, &self.redirect_uri, self.state.as_deref(), error)
+        server.refusal(
+            &self.client,
+            &self.redirect_uri,
+            self.state.as_deref(),
+            error,
+        )
     }
 }
 
@@ -193,7 +202,10 @@ impl AuthorizationServer {
         if repeated("client_id") {
             return Err(page(AuthorizePageError::NoClient));
         }
-        let id = request.client_id.as_deref().ok_or(page(AuthorizePageError::NoClient))?;
+        let id = request
+            .client_id
+            .as_deref()
+            .ok_or(page(AuthorizePageError::NoClient))?;
         let found = self.storage.clients().find(&ClientId::new(id)).await;
         let client = found
             .map_err(AuthorizeFailure::Unavailable)?
@@ -233,7 +245,11 @@ impl AuthorizationServer {
             None => return Err(Error::NoResponseType),
             Some(_) => return Err(Error::UnsupportedResponseType),
         }
-        if request.response_mode.as_deref().is_some_and(|mode| mode != "query") {
+        if request
+            .response_mode
+            .as_deref()
+            .is_some_and(|mode| mode != "query")
+        {
             return Err(Error::UnsupportedResponseMode);
         }
         if !client.grant_types.contains(&GrantType::AuthorizationCode) {
@@ -273,13 +289,21 @@ impl AuthorizationServer {
     ) -> Result<Vec<ResourceUri>, AuthorizationError> {
         let mut resources: Vec<ResourceUri> = Vec::new();
         for text in &request.resource {
-            let resource = self.config.resource_named(text).ok_or(AuthorizationError::Target)?;
+            let resource = self
+                .config
+                .resource_named(text)
+                .ok_or(AuthorizationError::Target)?;
             if !resources.contains(&resource.uri) {
                 resources.push(resource.uri.clone());
             }
         }
         if resources.is_empty() {
-            resources.extend(self.config.resources.first().map(|resource| resource.uri.clone()));
+            resources.extend(
+                self.config
+                    .resources
+                    .first()
+                    .map(|resource| resource.uri.clone()),
+            );
         }
         Ok(resources)
     }
@@ -290,15 +314,28 @@ impl AuthorizationServer {
         resources: &[ResourceUri],
         client: &ClientRecord,
     ) -> Result<Scope, AuthorizationError> {
-        let named = || self.config.resources.iter().filter(|r| resources.contains(&r.uri));
-        let known: Scope = named().fold(Scope::empty(), |all, resource| all.union(&resource.known()));
+        let named = || {
+            self.config
+                .resources
+                .iter()
+                .filter(|r| resources.contains(&r.uri))
+        };
+        let known: Scope =
+            named().fold(Scope::empty(), |all, resource| all.union(&resource.known()));
         let asked = match requested {
-            None => named().fold(Scope::empty(), |all, resource| all.union(&resource.defaults())),
+            None => named().fold(Scope::empty(), |all, resource| {
+                all.union(&resource.defaults())
+            }),
             Some(text) => {
                 let asked = Scope::parse(text).map_err(|_| AuthorizationError::Scope)?;
-                let asked: Scope = asked.iter().filter(|token| *token != OFFLINE_ACCESS).collect();
+                let asked: Scope = asked
+                    .iter()
+                    .filter(|token| *token != OFFLINE_ACCESS)
+                    .collect();
                 if asked.is_empty() {
-                    named().fold(Scope::empty(), |all, resource| all.union(&resource.defaults()))
+                    named().fold(Scope::empty(), |all, resource| {
+                        all.union(&resource.defaults())
+                    })
                 } else {
                     asked
                 }
@@ -311,7 +348,11 @@ impl AuthorizationServer {
             Some(ceiling) => asked.intersection(ceiling),
             None => asked,
         };
-        if granted.is_empty() { Err(AuthorizationError::Scope) } else { Ok(granted) }
+        if granted.is_empty() {
+            Err(AuthorizationError::Scope)
+        } else {
+            Ok(granted)
+        }
     }
 
     /// An error for the client, sent at once only where somebody vouches for the address
@@ -328,7 +369,11 @@ impl AuthorizationServer {
         AuthorizeFailure::Redirect {
             to: Redirect::error(&self.config.issuer, redirect_uri, state, error),
             error,
-            when: if vouched { RedirectWhen::AtOnce } else { RedirectWhen::AfterConfirmation },
+            when: if vouched {
+                RedirectWhen::AtOnce
+            } else {
+                RedirectWhen::AfterConfirmation
+            },
         }
     }
 }
@@ -353,7 +398,11 @@ fn proven_redirect_uri(
 fn parse_prompt(text: Option<&str>) -> Result<Prompt, AuthorizationError> {
     let mut prompt = Prompt::default();
     let mut others = false;
-    for word in text.unwrap_or_default().split(' ').filter(|word| !word.is_empty()) {
+    for word in text
+        .unwrap_or_default()
+        .split(' ')
+        .filter(|word| !word.is_empty())
+    {
         match word {
             "none" => prompt.none = true,
             "login" | "select_account" => prompt.login = true,

@@ -30,7 +30,12 @@ impl<'a> PresentedClient<'a> {
         client_secret: Option<&'a str>,
         assertion: bool,
     ) -> Self {
-        Self { basic, client_id, client_secret, assertion }
+        Self {
+            basic,
+            client_id,
+            client_secret,
+            assertion,
+        }
     }
 }
 
@@ -52,7 +57,11 @@ pub struct BasicCredentials {
 impl BasicCredentials {
     /// Both readings of a Basic header.
     pub const fn new(client_id: String, decoded_secret: String, raw_secret: String) -> Self {
-        Self { client_id, decoded_secret, raw_secret }
+        Self {
+            client_id,
+            decoded_secret,
+            raw_secret,
+        }
     }
 }
 
@@ -97,7 +106,12 @@ impl AuthorizationServer {
         now: Timestamp,
     ) -> Result<Arc<ClientRecord>, ClientAuthError> {
         use TokenEndpointAuthMethod::{ClientSecretBasic, ClientSecretPost};
-        let PresentedClient { basic, client_id, client_secret, assertion } = presented;
+        let PresentedClient {
+            basic,
+            client_id,
+            client_secret,
+            assertion,
+        } = presented;
         let methods = usize::from(basic.is_some())
             + usize::from(client_secret.is_some())
             + usize::from(assertion);
@@ -105,12 +119,17 @@ impl AuthorizationServer {
         if methods > 1 || (named.is_some() && client_id.is_some() && named != client_id) {
             return Err(ClientAuthError::SeveralMethods);
         }
-        let Some(id) = named.or(client_id) else { return Err(ClientAuthError::Rejected) };
+        let Some(id) = named.or(client_id) else {
+            return Err(ClientAuthError::Rejected);
+        };
         let id = ClientId::new(id);
         let (method, secrets) = match (basic, client_secret) {
             (Some(basic), _) => (
                 ClientSecretBasic,
-                [Some(basic.decoded_secret.as_str()), Some(basic.raw_secret.as_str())],
+                [
+                    Some(basic.decoded_secret.as_str()),
+                    Some(basic.raw_secret.as_str()),
+                ],
             ),
             (None, Some(secret)) => (ClientSecretPost, [Some(secret), None]),
             (None, None) => (TokenEndpointAuthMethod::None, [None, None]),
@@ -133,7 +152,9 @@ impl AuthorizationServer {
             return Ok(client.record);
         }
         let key = format!("{}|{}", id.as_str(), source.key());
-        self.limiter().hit(&Limit::CLIENT_AUTHENTICATION, &key, now).await?;
+        self.limiter()
+            .hit(&Limit::CLIENT_AUTHENTICATION, &key, now)
+            .await?;
         Err(ClientAuthError::Rejected)
     }
 }

@@ -23,7 +23,9 @@ impl RootSecret {
         if text.len() < 32 {
             return Err(WeakRootSecret);
         }
-        Ok(Self(Secret::from_bytes(*SecretHash::of(text.as_bytes()).as_bytes())))
+        Ok(Self(Secret::from_bytes(
+            *SecretHash::of(text.as_bytes()).as_bytes(),
+        )))
     }
 
     fn seal_key(&self) -> SealKey {
@@ -52,7 +54,9 @@ pub struct WeakRootSecret;
 #[non_exhaustive]
 pub enum KeyRingError {
     /// The stored ring was sealed under another root secret.
-    #[error("the key ring in this store was sealed under another root secret (its name there is {stored}, the one given is {given})")]
+    #[error(
+        "the key ring in this store was sealed under another root secret (its name there is {stored}, the one given is {given})"
+    )]
     OtherRoot {
         /// Name of the root secret that sealed it.
         stored: String,
@@ -60,7 +64,9 @@ pub enum KeyRingError {
         given: String,
     },
     /// The stored ring was altered, or belongs to another issuer.
-    #[error("the key ring in this store cannot be opened: it was altered, or belongs to another issuer")]
+    #[error(
+        "the key ring in this store cannot be opened: it was altered, or belongs to another issuer"
+    )]
     Sealed,
     /// The store failed.
     #[error(transparent)]
@@ -155,7 +161,9 @@ impl KeyRing {
         let mut nonce = [0u8; 12];
         entropy.fill(&mut nonce)?;
         let plain = serde_json::to_vec(&ring).map_err(|_| KeyRingError::Sealed)?;
-        let sealed = root.seal_key().seal(nonce, issuer.as_str().as_bytes(), &plain);
+        let sealed = root
+            .seal_key()
+            .seal(nonce, issuer.as_str().as_bytes(), &plain);
         Ok(KeyRingRecord {
             shape: Shape::default(),
             id: KeyRingId,
@@ -171,10 +179,14 @@ impl KeyRing {
         root: &RootSecret,
     ) -> Result<Self, KeyRingError> {
         if record.root != root.name() {
-            return Err(KeyRingError::OtherRoot { stored: record.root.clone(), given: root.name() });
+            return Err(KeyRingError::OtherRoot {
+                stored: record.root.clone(),
+                given: root.name(),
+            });
         }
-        let sealed =
-            URL_SAFE_NO_PAD.decode(&record.sealed).map_err(|_| KeyRingError::Sealed)?;
+        let sealed = URL_SAFE_NO_PAD
+            .decode(&record.sealed)
+            .map_err(|_| KeyRingError::Sealed)?;
         let plain = root
             .seal_key()
             .open(issuer.as_str().as_bytes(), &sealed)
@@ -204,12 +216,20 @@ impl KeyRing {
             .map(|key| {
                 let seed = key.bytes()?;
                 let name = MacKey::new(&seed).mac("kid", &[]);
-                Some(SigningKey::from_seed(URL_SAFE_NO_PAD.encode(&name[..12]), &seed))
+                Some(SigningKey::from_seed(
+                    URL_SAFE_NO_PAD.encode(&name[..12]),
+                    &seed,
+                ))
             })
             .collect();
         let keys = keys?;
         let active = keys.iter().position(|key| key.id == stored.active)?;
-        Some(Self { epoch: stored.epoch, active, keys, signing: signing? })
+        Some(Self {
+            epoch: stored.epoch,
+            active,
+            keys,
+            signing: signing?,
+        })
     }
 
     /// The key under which new things are made.

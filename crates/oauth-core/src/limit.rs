@@ -39,11 +39,16 @@ impl Limit {
     /// Wrong verifiers for one code from one address.
     pub const VERIFIER: Self = Self::new("verifier", 5, Lifetime::seconds(60));
     /// Failed client authentications for one client from one address.
-    pub const CLIENT_AUTHENTICATION: Self = Self::new("client_authentication", 20, Lifetime::minutes(1));
+    pub const CLIENT_AUTHENTICATION: Self =
+        Self::new("client_authentication", 20, Lifetime::minutes(1));
 
     /// A limit of one's own.
     pub const fn new(name: &'static str, attempts: u32, per: Lifetime) -> Self {
-        Self { name, attempts, per }
+        Self {
+            name,
+            attempts,
+            per,
+        }
     }
 }
 
@@ -104,21 +109,28 @@ const MOST_WINDOWS: usize = 100_000;
 #[async_trait]
 impl RateLimiter for InProcessLimiter {
     async fn hit(&self, limit: &Limit, key: &str, now: Timestamp) -> Result<(), Limited> {
-        let mut windows = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut windows = self
+            .0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         if windows.len() >= MOST_WINDOWS {
             let mut starts: Vec<Timestamp> = windows.values().map(|(start, _)| *start).collect();
             let middle = starts.len() / 2;
             let median = *starts.select_nth_unstable(middle).1;
             windows.retain(|_, (start, _)| *start > median);
         }
-        let (start, count) = windows.entry(format!("{}|{key}", limit.name)).or_insert((now, 0));
+        let (start, count) = windows
+            .entry(format!("{}|{key}", limit.name))
+            .or_insert((now, 0));
         if now.since(*start) >= limit.per {
             (*start, *count) = (now, 0);
         }
         if *count >= limit.attempts {
             let elapsed = now.since(*start).as_seconds();
             let left = limit.per.as_seconds().saturating_sub(elapsed).max(1);
-            return Err(Limited { retry_after: Lifetime::seconds(left) });
+            return Err(Limited {
+                retry_after: Lifetime::seconds(left),
+            });
         }
         *count += 1;
         Ok(())

@@ -12,14 +12,16 @@ pub(crate) fn authorization_server(
     ring: &KeyRing,
 ) -> AuthorizationServerMetadata {
     let endpoint = |path| config.issuer.endpoint(path);
-    let mut algorithms: Vec<&'static str> =
-        ring.public_jwks().iter().map(|jwk| jwk.alg).collect();
+    let mut algorithms: Vec<&'static str> = ring.public_jwks().iter().map(|jwk| jwk.alg).collect();
     algorithms.dedup();
     AuthorizationServerMetadata {
         issuer: config.issuer.as_str().to_owned(),
         authorization_endpoint: endpoint("/authorize"),
         token_endpoint: endpoint("/token"),
-        registration_endpoint: config.policy.dynamic_registration.then(|| endpoint("/register")),
+        registration_endpoint: config
+            .policy
+            .dynamic_registration
+            .then(|| endpoint("/register")),
         revocation_endpoint: endpoint("/revoke"),
         introspection_endpoint: Some(endpoint("/introspect")),
         jwks_uri: endpoint("/jwks"),

@@ -17,17 +17,26 @@ pub struct ServerConfig {
 impl ServerConfig {
     /// A server for one resource, with the default policy.
     pub fn new(issuer: Issuer, resource: ResourcePolicy) -> Self {
-        Self { issuer, resources: vec![resource], policy: ServerPolicy::default() }
+        Self {
+            issuer,
+            resources: vec![resource],
+            policy: ServerPolicy::default(),
+        }
     }
 
     /// All scopes of all resources.
     pub fn scopes(&self) -> Scope {
-        self.resources.iter().flat_map(|resource| resource.scopes.iter().map(|s| &*s.name)).collect()
+        self.resources
+            .iter()
+            .flat_map(|resource| resource.scopes.iter().map(|s| &*s.name))
+            .collect()
     }
 
     /// The resource that `text` names, forgiving what the standards forgive.
     pub fn resource_named(&self, text: &str) -> Option<&ResourcePolicy> {
-        self.resources.iter().find(|resource| resource.uri.is_named_by(text))
+        self.resources
+            .iter()
+            .find(|resource| resource.uri.is_named_by(text))
     }
 }
 
@@ -58,7 +67,11 @@ pub struct ScopePolicy {
 impl ResourcePolicy {
     /// A resource that knows no scope yet.
     pub fn new(uri: ResourceUri) -> Self {
-        Self { uri, name: None, scopes: Vec::new() }
+        Self {
+            uri,
+            name: None,
+            scopes: Vec::new(),
+        }
     }
 
     /// Names it for people.
@@ -81,7 +94,11 @@ impl ResourcePolicy {
     }
 
     fn push(mut self, name: String, description: String, default: bool) -> Self {
-        self.scopes.push(ScopePolicy { name, description, default });
+        self.scopes.push(ScopePolicy {
+            name,
+            description,
+            default,
+        });
         self
     }
 
@@ -92,7 +109,11 @@ impl ResourcePolicy {
 
     /// The scopes a request without `scope` gets.
     pub fn defaults(&self) -> Scope {
-        self.scopes.iter().filter(|scope| scope.default).map(|scope| &*scope.name).collect()
+        self.scopes
+            .iter()
+            .filter(|scope| scope.default)
+            .map(|scope| &*scope.name)
+            .collect()
     }
 }
 

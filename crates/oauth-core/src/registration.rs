@@ -85,7 +85,9 @@ impl AuthorizationServer {
         // registered is what the server offers; consent is asked scope by scope anyway.
         valid.metadata.scope = Some(self.config.scopes().as_str().to_owned());
         let now = self.now();
-        self.limiter().hit(&Limit::REGISTRATION, &source.key(), now).await?;
+        self.limiter()
+            .hit(&Limit::REGISTRATION, &source.key(), now)
+            .await?;
 
         let id = ClientId::generate(self.entropy())?;
         let secret = match valid.method {
@@ -101,7 +103,10 @@ impl AuthorizationServer {
             token_endpoint_auth_method: valid.method,
             secrets: secret
                 .iter()
-                .map(|secret| ClientSecret { hash: secret.hash(), expires_at: None })
+                .map(|secret| ClientSecret {
+                    hash: secret.hash(),
+                    expires_at: None,
+                })
                 .collect(),
             redirect_uris: valid.redirect_uris,
             grant_types: valid.grant_types,
@@ -139,14 +144,19 @@ fn judge(mut metadata: ClientMetadata) -> Result<ValidMetadata, RegistrationErro
     };
     metadata.token_endpoint_auth_method = Some(method.as_str().to_owned());
 
-    let asked = metadata.grant_types.take().unwrap_or_else(|| vec!["authorization_code".to_owned()]);
+    let asked = metadata
+        .grant_types
+        .take()
+        .unwrap_or_else(|| vec!["authorization_code".to_owned()]);
     let mut grant_types = Vec::new();
     for grant_type in &asked {
         match grant_type.as_str() {
             "authorization_code" => grant_types.push(GrantType::AuthorizationCode),
             "refresh_token" => grant_types.push(GrantType::RefreshToken),
             "implicit" | "password" => {
-                return Err(Metadata("the implicit and password grants do not exist any more"));
+                return Err(Metadata(
+                    "the implicit and password grants do not exist any more",
+                ));
             }
             // What a client may not have is left out of the answer (RFC 7591 §3.2.1); client
             // credentials presume that somebody entered the client.
@@ -157,9 +167,17 @@ fn judge(mut metadata: ClientMetadata) -> Result<ValidMetadata, RegistrationErro
     if !grant_types.contains(&GrantType::AuthorizationCode) {
         return Err(Metadata("grant_types must include authorization_code"));
     }
-    metadata.grant_types =
-        Some(grant_types.iter().map(|grant_type| grant_type.as_str().to_owned()).collect());
-    if metadata.response_types.as_ref().is_some_and(|types| !types.iter().any(|t| t == "code")) {
+    metadata.grant_types = Some(
+        grant_types
+            .iter()
+            .map(|grant_type| grant_type.as_str().to_owned())
+            .collect(),
+    );
+    if metadata
+        .response_types
+        .as_ref()
+        .is_some_and(|types| !types.iter().any(|t| t == "code"))
+    {
         return Err(Metadata("response_types must include code"));
     }
     metadata.response_types = Some(vec!["code".to_owned()]);
@@ -189,23 +207,31 @@ fn judge(mut metadata: ClientMetadata) -> Result<ValidMetadata, RegistrationErro
         redirect_uris.push(uri);
     }
     tidy_display(&mut metadata)?;
-    Ok(ValidMetadata { metadata, redirect_uris, grant_types, method })
+    Ok(ValidMetadata {
+        metadata,
+        redirect_uris,
+        grant_types,
+        method,
+    })
 }
 
 /// What a client says for people to read is hostile until shown otherwise: short, printable, and
 /// only https links. RFC 7591 §5.
 fn tidy_display(metadata: &mut ClientMetadata) -> Result<(), RegistrationError> {
     let too_long = RegistrationError::Metadata("a text for display is too long");
-    for text in
-        [&mut metadata.client_name, &mut metadata.software_id, &mut metadata.software_version]
-    {
+    for text in [
+        &mut metadata.client_name,
+        &mut metadata.software_id,
+        &mut metadata.software_version,
+    ] {
         if let Some(held) = text {
             if held.chars().count() > LONGEST_NAME {
                 return Err(too_long);
             }
             // Control and bidirectional characters could make one name look like another.
             let printable = |c: &char| {
-                !c.is_control() && !matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+                !c.is_control()
+                    && !matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
             };
             let tidy: String = held.chars().filter(printable).collect();
             *text = Some(tidy.trim().to_owned()).filter(|tidy| !tidy.is_empty());

@@ -60,7 +60,11 @@ pub(crate) fn seal<T: Serialize>(
     let mut nonce = [0u8; 12];
     entropy.fill(&mut nonce)?;
     // proved: these are plain structs of strings and numbers, which JSON always holds.
-    let plain = serde_json::to_vec(&Envelope { exp: expires_at, body }).expect("plain structs");
+    let plain = serde_json::to_vec(&Envelope {
+        exp: expires_at,
+        body,
+    })
+    .expect("plain structs");
     let mut out = Vec::with_capacity(plain.len() + 31);
     out.push(VERSION);
     out.extend_from_slice(&key.id.to_be_bytes());
@@ -76,15 +80,20 @@ pub(crate) fn open<T: DeserializeOwned>(
     now: Timestamp,
     text: &str,
 ) -> Result<T, Unsealable> {
-    let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| Unsealable::Foreign)?;
+    let bytes = URL_SAFE_NO_PAD
+        .decode(text)
+        .map_err(|_| Unsealable::Foreign)?;
     let Some((&[VERSION, high, low], sealed)) = bytes.split_first_chunk::<3>() else {
         return Err(Unsealable::Foreign);
     };
-    let key = ring.find(u16::from_be_bytes([high, low])).ok_or(Unsealable::Foreign)?;
-    let plain =
-        key.seal.open(&context(issuer, purpose), sealed).map_err(|_| Unsealable::Foreign)?;
-    let envelope: Envelope<T> =
-        serde_json::from_slice(&plain).map_err(|_| Unsealable::Foreign)?;
+    let key = ring
+        .find(u16::from_be_bytes([high, low]))
+        .ok_or(Unsealable::Foreign)?;
+    let plain = key
+        .seal
+        .open(&context(issuer, purpose), sealed)
+        .map_err(|_| Unsealable::Foreign)?;
+    let envelope: Envelope<T> = serde_json::from_slice(&plain).map_err(|_| Unsealable::Foreign)?;
     if envelope.exp <= now {
         return Err(Unsealable::Expired);
     }

@@ -93,12 +93,20 @@ impl AuthorizationServer {
         ports: Ports,
     ) -> Result<Self, OpenError> {
         if config.resources.is_empty()
-            || config.resources.iter().any(|resource| resource.defaults().is_empty())
+            || config
+                .resources
+                .iter()
+                .any(|resource| resource.defaults().is_empty())
         {
             return Err(OpenError::NothingToGrant);
         }
         let ring = KeyRing::open(&*storage, &config.issuer, root, &*ports.entropy).await?;
-        Ok(Self { config, storage, ring, ports })
+        Ok(Self {
+            config,
+            storage,
+            ring,
+            ports,
+        })
     }
 
     /// The configuration it was opened with.
@@ -184,4 +192,3 @@ impl std::fmt::Debug for AuthorizationServer {
             .finish_non_exhaustive()
     }
 }
-

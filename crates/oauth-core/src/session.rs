@@ -22,7 +22,10 @@ impl BrowserBinding {
     /// Reads the cookie's value; `None` unless it has the shape of one of ours.
     pub fn parse(text: &str) -> Option<Self> {
         base62::read_bytes::<32>(text.as_bytes())?;
-        Some(Self { text: text.to_owned(), hash: SecretHash::of(text.as_bytes()) })
+        Some(Self {
+            text: text.to_owned(),
+            hash: SecretHash::of(text.as_bytes()),
+        })
     }
 
     /// The cookie's value: 44 characters of `[0-9A-Za-z]`.
@@ -98,7 +101,11 @@ impl AuthorizationServer {
         browser: &BrowserBinding,
     ) -> Result<Option<(Session, String)>, SignInError> {
         let now = self.now();
-        let found = self.storage.subjects().find(&authentication.subject).await?;
+        let found = self
+            .storage
+            .subjects()
+            .find(&authentication.subject)
+            .await?;
         let person = found.as_ref().map(|found| &*found.record);
         if person.is_some_and(|person| person.disabled) {
             return Ok(None);
@@ -122,7 +129,9 @@ impl AuthorizationServer {
             &session,
             self.entropy(),
         )?;
-        self.record(Event::SignedIn { subject: &session.subject });
+        self.record(Event::SignedIn {
+            subject: &session.subject,
+        });
         Ok(Some((session, cookie)))
     }
 
@@ -144,7 +153,9 @@ impl AuthorizationServer {
             return Ok(None);
         }
         let found = self.storage.subjects().find(&session.subject).await?;
-        let current = found.as_ref().map_or((0, false), |p| (p.record.epoch, p.record.disabled));
+        let current = found
+            .as_ref()
+            .map_or((0, false), |p| (p.record.epoch, p.record.disabled));
         Ok((current == (session.epoch, false)).then_some(session))
     }
 }

@@ -23,8 +23,10 @@ impl AuthorizationServer {
         if request.repeated.is_some() {
             return Err(TokenError::Request("a parameter is repeated"));
         }
-        let grant_type =
-            request.grant_type.as_deref().ok_or(TokenError::Request("grant_type is required"))?;
+        let grant_type = request
+            .grant_type
+            .as_deref()
+            .ok_or(TokenError::Request("grant_type is required"))?;
         let now = self.now();
         let client = self.authenticate(presented, source, now).await?;
         match grant_type {

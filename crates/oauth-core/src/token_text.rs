@@ -71,7 +71,9 @@ pub(crate) fn write(
 
 /// Reads a text of any kind; `None` unless we made it.
 pub(crate) fn read(ring: &KeyRing, text: &str) -> Option<TokenText> {
-    let kind = TokenKind::ALL.into_iter().find(|kind| text.starts_with(kind.prefix()))?;
+    let kind = TokenKind::ALL
+        .into_iter()
+        .find(|kind| text.starts_with(kind.prefix()))?;
     let text = text.as_bytes();
     if text.len() != LENGTH {
         return None;
@@ -90,7 +92,13 @@ pub(crate) fn read(ring: &KeyRing, text: &str) -> Option<TokenText> {
     if !bool::from(subtle::ConstantTimeEq::ct_eq(&presented[..], &expected[..])) {
         return None;
     }
-    Some(TokenText { kind, grant, generation, secret, hash })
+    Some(TokenText {
+        kind,
+        grant,
+        generation,
+        secret,
+        hash,
+    })
 }
 
 fn tag(

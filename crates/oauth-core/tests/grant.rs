@@ -39,7 +39,10 @@ fn a_code_becomes_tokens_for_the_resource_that_was_asked_for() {
     assert_eq!(claims.client_id.as_str(), app.client_id);
     // Each kind of text is good only in its own place.
     assert!(world.check(refresh_token(&tokens)).is_none());
-    assert_eq!(word(world.refresh(&app, &tokens.access_token)), TokenErrorCode::InvalidGrant);
+    assert_eq!(
+        word(world.refresh(&app, &tokens.access_token)),
+        TokenErrorCode::InvalidGrant
+    );
 }
 
 /// AS-CODE-5: only a replay that is right in everything else ends the grant.
@@ -51,14 +54,29 @@ fn a_stranger_with_a_code_signs_nobody_out() {
     let code = world.approve(&app, &alice);
     let tokens = world.redeem(&app, &code).unwrap();
 
-    let guess = Code { code: code.code.clone(), verifier: world.verifier() };
-    assert_eq!(word(world.redeem(&app, &guess)), TokenErrorCode::InvalidGrant);
-    assert_eq!(word(world.redeem(&stranger, &code)), TokenErrorCode::InvalidGrant);
+    let guess = Code {
+        code: code.code.clone(),
+        verifier: world.verifier(),
+    };
+    assert_eq!(
+        word(world.redeem(&app, &guess)),
+        TokenErrorCode::InvalidGrant
+    );
+    assert_eq!(
+        word(world.redeem(&stranger, &code)),
+        TokenErrorCode::InvalidGrant
+    );
     assert!(world.check(&tokens.access_token).is_some());
 
-    assert_eq!(word(world.redeem(&app, &code)), TokenErrorCode::InvalidGrant);
+    assert_eq!(
+        word(world.redeem(&app, &code)),
+        TokenErrorCode::InvalidGrant
+    );
     assert!(world.check(&tokens.access_token).is_none());
-    assert_eq!(word(world.refresh(&app, refresh_token(&tokens))), TokenErrorCode::InvalidGrant);
+    assert_eq!(
+        word(world.refresh(&app, refresh_token(&tokens))),
+        TokenErrorCode::InvalidGrant
+    );
 }
 
 /// AS-CODE-6: what is wrong is refused before anything is consumed.
@@ -77,13 +95,28 @@ fn mistakes_do_not_cost_the_owner_the_code() {
         let form: Vec<_> = base.iter().copied().chain([extra]).collect();
         word(block_on(world.token_async(&app, &form)))
     };
-    assert_eq!(with(("resource", "https://other.example/mcp")), TokenErrorCode::InvalidTarget);
-    assert_eq!(with(("scope", "mcp:tools admin")), TokenErrorCode::InvalidScope);
+    assert_eq!(
+        with(("resource", "https://other.example/mcp")),
+        TokenErrorCode::InvalidTarget
+    );
+    assert_eq!(
+        with(("scope", "mcp:tools admin")),
+        TokenErrorCode::InvalidScope
+    );
     assert_eq!(with(("scope", "a  b")), TokenErrorCode::InvalidScope);
-    assert_eq!(with(("redirect_uri", "http://127.0.0.1:1/x")), TokenErrorCode::InvalidGrant);
+    assert_eq!(
+        with(("redirect_uri", "http://127.0.0.1:1/x")),
+        TokenErrorCode::InvalidGrant
+    );
     assert_eq!(with(("code", "twice")), TokenErrorCode::InvalidRequest);
-    let short = Code { code: code.code.clone(), verifier: "short".to_owned() };
-    assert_eq!(word(world.redeem(&app, &short)), TokenErrorCode::InvalidRequest);
+    let short = Code {
+        code: code.code.clone(),
+        verifier: "short".to_owned(),
+    };
+    assert_eq!(
+        word(world.redeem(&app, &short)),
+        TokenErrorCode::InvalidRequest
+    );
     assert!(world.redeem(&app, &code).is_ok());
 }
 
@@ -95,7 +128,10 @@ fn a_code_ends_after_a_minute() {
     let alice = world.browser("alice");
     let code = world.approve(&app, &alice);
     world.clock.advance(Lifetime::seconds(60));
-    assert_eq!(word(world.redeem(&app, &code)), TokenErrorCode::InvalidGrant);
+    assert_eq!(
+        word(world.redeem(&app, &code)),
+        TokenErrorCode::InvalidGrant
+    );
 }
 
 /// AS-RT-4: a token of any age that was replaced ends the grant when it comes back.
@@ -106,9 +142,15 @@ fn an_old_refresh_token_ends_the_grant_however_old() {
     let second = world.refresh(&app, refresh_token(&first)).unwrap();
     let third = world.refresh(&app, refresh_token(&second)).unwrap();
     assert!(world.check(&third.access_token).is_some());
-    assert_eq!(word(world.refresh(&app, refresh_token(&first))), TokenErrorCode::InvalidGrant);
+    assert_eq!(
+        word(world.refresh(&app, refresh_token(&first))),
+        TokenErrorCode::InvalidGrant
+    );
     assert!(world.check(&third.access_token).is_none());
-    assert_eq!(word(world.refresh(&app, refresh_token(&third))), TokenErrorCode::InvalidGrant);
+    assert_eq!(
+        word(world.refresh(&app, refresh_token(&third))),
+        TokenErrorCode::InvalidGrant
+    );
 }
 
 /// AS-RT-5: an identical retry gets the identical answer; the window closes when the successor
@@ -134,7 +176,10 @@ fn a_lost_answer_can_be_asked_for_again() {
     assert_eq!(narrow.scope.as_str(), "mcp:tools");
 
     world.clock.advance(Lifetime::seconds(30));
-    assert_eq!(word(world.refresh(&app, refresh_token(&first))), TokenErrorCode::InvalidGrant);
+    assert_eq!(
+        word(world.refresh(&app, refresh_token(&first))),
+        TokenErrorCode::InvalidGrant
+    );
     assert!(world.check(&second.access_token).is_none());
 }
 
@@ -146,7 +191,10 @@ fn without_a_window_a_second_presentation_ends_the_grant() {
         .build();
     let (app, first) = begin(&world);
     let second = world.refresh(&app, refresh_token(&first)).unwrap();
-    assert_eq!(word(world.refresh(&app, refresh_token(&first))), TokenErrorCode::InvalidGrant);
+    assert_eq!(
+        word(world.refresh(&app, refresh_token(&first))),
+        TokenErrorCode::InvalidGrant
+    );
     assert!(world.check(&second.access_token).is_none());
 }
 
@@ -158,9 +206,18 @@ fn revoking_an_access_token_ends_its_retry_and_nothing_else() {
     let second = world.refresh(&app, refresh_token(&first)).unwrap();
     world.revoke(&app, &second.access_token).unwrap();
     assert!(world.check(&second.access_token).is_none());
-    assert_eq!(word(world.refresh(&app, refresh_token(&first))), TokenErrorCode::InvalidGrant);
-    assert!(world.check(&first.access_token).is_some(), "an earlier token still lives");
-    assert!(world.refresh(&app, refresh_token(&second)).is_ok(), "the grant still lives");
+    assert_eq!(
+        word(world.refresh(&app, refresh_token(&first))),
+        TokenErrorCode::InvalidGrant
+    );
+    assert!(
+        world.check(&first.access_token).is_some(),
+        "an earlier token still lives"
+    );
+    assert!(
+        world.refresh(&app, refresh_token(&second)).is_ok(),
+        "the grant still lives"
+    );
 }
 
 /// AS-REV-2, AS-REV-4.
@@ -188,7 +245,10 @@ fn narrowing_lasts_for_one_access_token() {
         ("scope", "mcp:tools"),
     ];
     let narrow = block_on(world.token_async(&app, &narrow)).unwrap();
-    assert_eq!(world.check(&narrow.access_token).unwrap().scope.as_str(), "mcp:tools");
+    assert_eq!(
+        world.check(&narrow.access_token).unwrap().scope.as_str(),
+        "mcp:tools"
+    );
     let whole = world.refresh(&app, refresh_token(&narrow)).unwrap();
     assert_eq!(whole.scope.as_str(), "mcp:tools mcp:write");
 }
@@ -203,11 +263,17 @@ fn a_grant_ends_when_idle_and_at_the_latest_after_ninety_days() {
         tokens = world.refresh(&app, refresh_token(&tokens)).unwrap();
     }
     world.clock.advance(Lifetime::days(10));
-    assert_eq!(word(world.refresh(&app, refresh_token(&tokens))), TokenErrorCode::InvalidGrant);
+    assert_eq!(
+        word(world.refresh(&app, refresh_token(&tokens))),
+        TokenErrorCode::InvalidGrant
+    );
 
     let (app, tokens) = begin(&world);
     world.clock.advance(Lifetime::days(30));
-    assert_eq!(word(world.refresh(&app, refresh_token(&tokens))), TokenErrorCode::InvalidGrant);
+    assert_eq!(
+        word(world.refresh(&app, refresh_token(&tokens))),
+        TokenErrorCode::InvalidGrant
+    );
 }
 
 /// AS-RT-10: barriers are numbers, so no clock plays a part.
@@ -235,18 +301,30 @@ fn a_raised_epoch_or_a_disabled_person_stops_codes_and_refreshes() {
     change(&|person| {
         person.clients.insert(client.clone(), 1);
     });
-    assert_eq!(word(world.refresh(&app, refresh_token(&tokens))), TokenErrorCode::InvalidGrant);
+    assert_eq!(
+        word(world.refresh(&app, refresh_token(&tokens))),
+        TokenErrorCode::InvalidGrant
+    );
 
     let (app, tokens) = begin(&world);
     let alice = world.browser("alice");
     let code = world.approve(&app, &alice);
     change(&|person| person.epoch += 1);
-    assert_eq!(word(world.refresh(&app, refresh_token(&tokens))), TokenErrorCode::InvalidGrant);
-    assert_eq!(word(world.redeem(&app, &code)), TokenErrorCode::InvalidGrant);
+    assert_eq!(
+        word(world.refresh(&app, refresh_token(&tokens))),
+        TokenErrorCode::InvalidGrant
+    );
+    assert_eq!(
+        word(world.redeem(&app, &code)),
+        TokenErrorCode::InvalidGrant
+    );
 
     let (app, tokens) = begin(&world);
     change(&|person| person.disabled = true);
-    assert_eq!(word(world.refresh(&app, refresh_token(&tokens))), TokenErrorCode::InvalidGrant);
+    assert_eq!(
+        word(world.refresh(&app, refresh_token(&tokens))),
+        TokenErrorCode::InvalidGrant
+    );
 }
 
 /// A token of ours that is newer than its record means that the store has lost writes: nothing
@@ -263,12 +341,18 @@ fn a_store_that_went_back_in_time_is_refused_without_harm() {
     let now = block_on(storage.grants().find(&id)).unwrap().unwrap();
     let restored = (*backup.record).clone();
     block_on(storage.grants().replace(now.revision, restored)).unwrap();
-    assert_eq!(word(world.refresh(&app, refresh_token(&second))), TokenErrorCode::InvalidGrant);
+    assert_eq!(
+        word(world.refresh(&app, refresh_token(&second))),
+        TokenErrorCode::InvalidGrant
+    );
     assert!(world.check(&first.access_token).is_some());
     // The rotation happens again with another successor, and the lost one stays refused.
     let other = world.refresh(&app, refresh_token(&first)).unwrap();
     assert_ne!(other.refresh_token, second.refresh_token);
-    assert_eq!(word(world.refresh(&app, refresh_token(&second))), TokenErrorCode::InvalidGrant);
+    assert_eq!(
+        word(world.refresh(&app, refresh_token(&second))),
+        TokenErrorCode::InvalidGrant
+    );
     assert!(world.check(&other.access_token).is_some());
 }
 
@@ -300,11 +384,22 @@ fn the_same_yes_twice_gives_the_same_code() {
     };
     let first = yes("mcp:tools").unwrap();
     assert_eq!(yes("mcp:tools").unwrap().location(), first.location());
-    assert!(matches!(yes("mcp:tools mcp:write"), Err(ApprovalError::AlreadyAnswered)));
-    assert!(matches!(yes("mcp:tools admin"), Err(ApprovalError::Decision)));
+    assert!(matches!(
+        yes("mcp:tools mcp:write"),
+        Err(ApprovalError::AlreadyAnswered)
+    ));
+    assert!(matches!(
+        yes("mcp:tools admin"),
+        Err(ApprovalError::Decision)
+    ));
 
     // Another browser cannot decide what this one began.
-    assert!(world.server.resume(&world.server.seal(&pending).unwrap(), Some(&bob.binding)).is_err());
+    assert!(
+        world
+            .server
+            .resume(&world.server.seal(&pending).unwrap(), Some(&bob.binding))
+            .is_err()
+    );
     let approval = Approval::of(pending.scope().clone());
     let other = block_on(world.server.approve(&pending, &bob.session, approval));
     assert!(matches!(other, Err(ApprovalError::SignInAgain)));
@@ -312,7 +407,10 @@ fn the_same_yes_twice_gives_the_same_code() {
     let code = parameter(first.location(), "code").unwrap();
     let tokens = world.redeem(&app, &Code { code, verifier }).unwrap();
     assert_eq!(tokens.scope.as_str(), "mcp:tools");
-    assert!(matches!(yes("mcp:tools"), Err(ApprovalError::AlreadyAnswered)));
+    assert!(matches!(
+        yes("mcp:tools"),
+        Err(ApprovalError::AlreadyAnswered)
+    ));
 }
 
 /// One read and one conditional write per exchange and per refresh, one read per check, and
@@ -320,14 +418,24 @@ fn the_same_yes_twice_gives_the_same_code() {
 #[test]
 fn reads_and_writes_are_counted() {
     let storage = FaultyStorage::immediate(Arc::new(MemoryStorage::new()));
-    let world = World::builder(16).storage(Arc::new(storage.clone())).build();
+    let world = World::builder(16)
+        .storage(Arc::new(storage.clone()))
+        .build();
     let app = world.register();
     let alice = world.browser("alice");
-    let counts = |find, insert, replace, replaced| Counts { find, insert, replace, replaced };
+    let counts = |find, insert, replace, replaced| Counts {
+        find,
+        insert,
+        replace,
+        replaced,
+    };
 
     let code = world.approve(&app, &alice);
     assert_eq!(storage.take_counts(), counts(0, 1, 0, 0));
-    let guess = Code { code: code.code.clone(), verifier: world.verifier() };
+    let guess = Code {
+        code: code.code.clone(),
+        verifier: world.verifier(),
+    };
     assert!(world.redeem(&app, &guess).is_err());
     assert_eq!(storage.take_counts(), counts(1, 0, 0, 0));
     let first = world.redeem(&app, &code).unwrap();
@@ -337,14 +445,22 @@ fn reads_and_writes_are_counted() {
     let second = world.refresh(&app, refresh_token(&first)).unwrap();
     assert_eq!(storage.take_counts(), counts(1, 0, 1, 1));
     world.refresh(&app, refresh_token(&first)).unwrap();
-    assert_eq!(storage.take_counts(), counts(1, 0, 0, 0), "an identical retry writes nothing");
+    assert_eq!(
+        storage.take_counts(),
+        counts(1, 0, 0, 0),
+        "an identical retry writes nothing"
+    );
     world.revoke(&app, refresh_token(&second)).unwrap();
     assert_eq!(storage.take_counts(), counts(1, 0, 1, 1));
     let mut forged = refresh_token(&first).to_owned();
     forged.replace_range(10..11, if &forged[10..11] == "0" { "1" } else { "0" });
     assert!(world.refresh(&app, &forged).is_err());
     assert!(world.check("mcpa_garbage").is_none());
-    assert_eq!(storage.take_counts(), Counts::default(), "garbage never reaches the store");
+    assert_eq!(
+        storage.take_counts(),
+        Counts::default(),
+        "garbage never reaches the store"
+    );
 }
 
 /// A write that happened although its reply was lost is recognised, not mistaken for a replay.
@@ -383,7 +499,14 @@ fn the_same_seed_gives_the_same_bytes() {
         let second = world.refresh(&app, refresh_token(&first)).unwrap();
         let jwks = format!("{:?}", world.server.public_jwks());
         let token = |t: &TokenResponse| (t.access_token.clone(), t.refresh_token.clone());
-        (app.client_id, sealed, code.code, token(&first), token(&second), jwks)
+        (
+            app.client_id,
+            sealed,
+            code.code,
+            token(&first),
+            token(&second),
+            jwks,
+        )
     };
     assert_eq!(story(), story());
 }

@@ -175,7 +175,9 @@ impl Story {
     }
 
     fn access_token(&self, pick: usize) -> Option<&String> {
-        self.access.keys().nth(pick.min(self.access.len().saturating_sub(1)))
+        self.access
+            .keys()
+            .nth(pick.min(self.access.len().saturating_sub(1)))
     }
 
     fn request(&self, ask: Ask) -> Option<(Ask, Option<String>)> {
@@ -194,7 +196,11 @@ impl Story {
         Some((ask, token))
     }
 
-    async fn perform(&self, ask: Ask, token: Option<String>) -> Result<Option<TokenResponse>, TokenError> {
+    async fn perform(
+        &self,
+        ask: Ask,
+        token: Option<String>,
+    ) -> Result<Option<TokenResponse>, TokenError> {
         let (world, app, stranger, code) = (&self.world, &self.app, &self.stranger, &self.code);
         let token = token.unwrap_or_default();
         let redeem = |code: Code, extra: Option<(&'static str, &'static str)>, app: App| async move {
@@ -206,7 +212,10 @@ impl Story {
             form.extend(extra);
             world.token_async(&app, &form).await.map(Some)
         };
-        let wrong = Code { code: code.code.clone(), verifier: "w".repeat(43) };
+        let wrong = Code {
+            code: code.code.clone(),
+            verifier: "w".repeat(43),
+        };
         match ask {
             Ask::Redeem => world.redeem_async(app, code).await.map(Some),
             Ask::RedeemWrongVerifier => redeem(wrong, None, app.clone()).await,
@@ -216,12 +225,21 @@ impl Story {
                 redeem(code.clone(), Some(elsewhere), app.clone()).await
             }
             Ask::RedeemTooWide => {
-                redeem(code.clone(), Some(("scope", "mcp:tools admin")), app.clone()).await
+                redeem(
+                    code.clone(),
+                    Some(("scope", "mcp:tools admin")),
+                    app.clone(),
+                )
+                .await
             }
             Ask::Refresh(_) => world.refresh_async(app, &token).await.map(Some),
             Ask::RefreshNarrow(_) | Ask::RefreshTooWide(_) => {
                 let narrow = matches!(ask, Ask::RefreshNarrow(_));
-                let scope = if narrow { "mcp:tools" } else { "mcp:tools admin" };
+                let scope = if narrow {
+                    "mcp:tools"
+                } else {
+                    "mcp:tools admin"
+                };
                 let form = [
                     ("grant_type", "refresh_token"),
                     ("refresh_token", token.as_str()),
@@ -234,19 +252,23 @@ impl Story {
             Ask::RevokeAccess(_) | Ask::RevokeRefresh(_) => {
                 world.revoke_async(app, &token).await.map(|()| None)
             }
-            Ask::RevokeWrongClient(_) => {
-                world.revoke_async(stranger, &token).await.map(|()| None)
-            }
+            Ask::RevokeWrongClient(_) => world.revoke_async(stranger, &token).await.map(|()| None),
         }
     }
 
     fn play(&mut self, round: &Round) -> Result<(), TestCaseError> {
         let closed_before = self.seen.closed();
-        let requests: Vec<_> = round.asks.iter().filter_map(|ask| self.request(*ask)).collect();
+        let requests: Vec<_> = round
+            .asks
+            .iter()
+            .filter_map(|ask| self.request(*ask))
+            .collect();
         self.store.line_up(round.faults.iter().copied());
         let futures = requests
             .iter()
-            .map(|(ask, token)| Box::pin(self.perform(*ask, token.clone())) as Pin<Box<dyn Future<Output = _>>>)
+            .map(|(ask, token)| {
+                Box::pin(self.perform(*ask, token.clone())) as Pin<Box<dyn Future<Output = _>>>
+            })
             .collect();
         let mut order = round.order.iter().cycle();
         let outcomes = interleave(futures, |_| *order.next().unwrap());
@@ -256,7 +278,10 @@ impl Story {
         for ((ask, token), outcome) in requests.iter().zip(outcomes) {
             match outcome {
                 Ok(Some(response)) => {
-                    prop_assert!(closed_before.is_none(), "{ask:?} succeeded on a closed grant");
+                    prop_assert!(
+                        closed_before.is_none(),
+                        "{ask:?} succeeded on a closed grant"
+                    );
                     self.check_answer(*ask, token.as_deref(), &response)?;
                     known.push(response);
                 }
@@ -291,11 +316,18 @@ impl Story {
             }
             Ask::Refresh(_) | Ask::RefreshNarrow(_) => {
                 let successor = response.refresh_token.clone().unwrap_or_default();
-                let got = self.successors.entry(token.unwrap_or_default().to_owned()).or_default();
+                let got = self
+                    .successors
+                    .entry(token.unwrap_or_default().to_owned())
+                    .or_default();
                 got.insert(successor);
                 prop_assert_eq!(got.len(), 1, "a refresh token has two successors");
                 let narrow = matches!(ask, Ask::RefreshNarrow(_));
-                let expected = if narrow { "mcp:tools" } else { "mcp:tools mcp:write" };
+                let expected = if narrow {
+                    "mcp:tools"
+                } else {
+                    "mcp:tools mcp:write"
+                };
                 prop_assert_eq!(response.scope.as_str(), expected);
             }
             other => prop_assert!(false, "{:?} was honoured", other),
@@ -312,7 +344,11 @@ impl Story {
             }
             (Ask::RedeemTooWide | Ask::RefreshTooWide(_), error) => {
                 let word = error.code().map(|code| code.as_str());
-                prop_assert!(matches!(word, Some("invalid_scope" | "invalid_grant")), "{:?}", word);
+                prop_assert!(
+                    matches!(word, Some("invalid_scope" | "invalid_grant")),
+                    "{:?}",
+                    word
+                );
             }
             (_, error) => {
                 let word = error.code().map(|code| code.as_str());
@@ -328,7 +364,9 @@ impl Story {
         let closed = self.seen.closed().is_some();
         let excused = self.seen.has(Note::Revoked) || self.seen.has(Note::Retired);
         for (token, ends) in &self.access {
-            let live = spin(self.world.server.check_access_token(token)).unwrap().is_some();
+            let live = spin(self.world.server.check_access_token(token))
+                .unwrap()
+                .is_some();
             if closed {
                 prop_assert!(!live, "a token outlived its grant");
             } else if !excused {
@@ -341,9 +379,13 @@ impl Story {
 
     fn pass(&mut self, seconds: i64) {
         if seconds >= 0 {
-            self.world.clock.advance(Lifetime::seconds(seconds.unsigned_abs()));
+            self.world
+                .clock
+                .advance(Lifetime::seconds(seconds.unsigned_abs()));
         } else {
-            self.world.clock.step_back(Lifetime::seconds(seconds.unsigned_abs()));
+            self.world
+                .clock
+                .step_back(Lifetime::seconds(seconds.unsigned_abs()));
         }
         self.now += seconds;
         self.latest = self.latest.max(self.now);

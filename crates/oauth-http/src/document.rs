@@ -18,16 +18,29 @@ impl Document {
         // proved: the documents are structs of strings and arrays, which JSON always holds.
         let body = Bytes::from(serde_json::to_vec(value).expect("plain structs"));
         let digest = SecretHash::of(&body);
-        let tag: String = digest.as_bytes()[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+        let tag: String = digest.as_bytes()[..8]
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
         // proved: a quoted run of hexadecimal digits is a header value.
         let etag = HeaderValue::from_str(&format!("\"{tag}\"")).expect("hexadecimal");
         let mut headers = HeaderMap::with_capacity(6);
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/json"),
+        );
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"));
+        headers.insert(
+            header::CACHE_CONTROL,
+            HeaderValue::from_static("public, max-age=300"),
+        );
         headers.insert(header::ETAG, etag.clone());
         allow_any_origin(&mut headers);
-        Self { body, headers, etag }
+        Self {
+            body,
+            headers,
+            etag,
+        }
     }
 
     pub(crate) fn answer(&self, request: &request::Parts) -> Response<Bytes> {
@@ -36,13 +49,17 @@ impl Document {
             Method::OPTIONS => return preflight("GET, HEAD, OPTIONS"),
             _ => return method_not_allowed("GET, HEAD, OPTIONS"),
         }
-        let known = request.headers.get_all(header::IF_NONE_MATCH).iter().any(|tags| {
-            tags.as_bytes() == b"*"
-                || tags.as_bytes().split(|byte| *byte == b',').any(|tag| {
-                    let tag = tag.trim_ascii();
-                    tag.strip_prefix(b"W/").unwrap_or(tag) == self.etag.as_bytes()
-                })
-        });
+        let known = request
+            .headers
+            .get_all(header::IF_NONE_MATCH)
+            .iter()
+            .any(|tags| {
+                tags.as_bytes() == b"*"
+                    || tags.as_bytes().split(|byte| *byte == b',').any(|tag| {
+                        let tag = tag.trim_ascii();
+                        tag.strip_prefix(b"W/").unwrap_or(tag) == self.etag.as_bytes()
+                    })
+            });
         let mut response = Response::new(Bytes::new());
         *response.headers_mut() = self.headers.clone();
         if known {
@@ -57,7 +74,10 @@ impl Document {
 
 /// Browser-based clients of any origin may read this; cookies play no part in it.
 pub(crate) fn allow_any_origin(headers: &mut HeaderMap) {
-    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    headers.insert(
+        header::ACCESS_CONTROL_ALLOW_ORIGIN,
+        HeaderValue::from_static("*"),
+    );
     const EXPOSED: HeaderValue = HeaderValue::from_static("WWW-Authenticate, Retry-After");
     headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
 }
@@ -71,9 +91,18 @@ pub(crate) fn preflight(methods: &'static str) -> Response<Bytes> {
     *response.status_mut() = StatusCode::NO_CONTENT;
     let headers = response.headers_mut();
     allow_any_origin(headers);
-    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(methods));
-    headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(ALLOWED_HEADERS));
-    headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("7200"));
+    headers.insert(
+        header::ACCESS_CONTROL_ALLOW_METHODS,
+        HeaderValue::from_static(methods),
+    );
+    headers.insert(
+        header::ACCESS_CONTROL_ALLOW_HEADERS,
+        HeaderValue::from_static(ALLOWED_HEADERS),
+    );
+    headers.insert(
+        header::ACCESS_CONTROL_MAX_AGE,
+        HeaderValue::from_static("7200"),
+    );
     response
 }
 
@@ -84,7 +113,9 @@ pub(crate) fn method_not_allowed(allow: &'static str) -> Response<Bytes> {
         "invalid_request",
         "the method is not allowed here",
     );
-    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allow));
+    response
+        .headers_mut()
+        .insert(header::ALLOW, HeaderValue::from_static(allow));
     response
 }
 
@@ -95,7 +126,10 @@ pub(crate) fn error(status: StatusCode, code: &str, description: &str) -> Respon
     let mut response = Response::new(body);
     *response.status_mut() = status;
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    );
     no_store(headers);
     allow_any_origin(headers);
     response

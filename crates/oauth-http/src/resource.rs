@@ -5,5 +5,7 @@ mod bearer_layer;
 mod service;
 
 pub use bearer_layer::{Bearer, BearerFuture, BearerLayer};
-pub use oauth_resource::{AccessClaims, AccessTokenVerifier, ProtectedResource, VerifierUnavailable};
+pub use oauth_resource::{
+    AccessClaims, AccessTokenVerifier, ProtectedResource, VerifierUnavailable,
+};
 pub use service::ResourceService;

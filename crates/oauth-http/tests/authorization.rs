@@ -6,7 +6,11 @@ use common::{Server, cookies, encode, error, handle, location, text};
 use http::{Request, header};
 use oauth_testkit::flows::parameter;
 
-fn with(mut query: Vec<(String, String)>, name: &str, value: Option<&str>) -> Vec<(String, String)> {
+fn with(
+    mut query: Vec<(String, String)>,
+    name: &str,
+    value: Option<&str>,
+) -> Vec<(String, String)> {
     query.retain(|(held, _)| held != name);
     query.extend(value.map(|value| (name.to_owned(), value.to_owned())));
     query
@@ -18,12 +22,18 @@ fn a_person_signs_in_and_the_code_goes_to_the_client_with_state_and_issuer() {
     let server = Server::new();
     for (app, prefix) in [
         (&server.public, "http://127.0.0.1/callback?code=mcpc_"),
-        (&server.confidential, "https://app.example/cb?keep=1&code=mcpc_"),
+        (
+            &server.confidential,
+            "https://app.example/cb?keep=1&code=mcpc_",
+        ),
     ] {
         let location = server.sign_in(app, &"v".repeat(43));
         assert!(location.starts_with(prefix), "{location}");
         assert_eq!(parameter(&location, "state").unwrap(), "s+t%26a%3Dte");
-        assert_eq!(parameter(&location, "iss").unwrap(), "https%3A%2F%2Fmcp.example");
+        assert_eq!(
+            parameter(&location, "iss").unwrap(),
+            "https%3A%2F%2Fmcp.example"
+        );
     }
 }
 
@@ -45,11 +55,20 @@ fn nothing_is_sent_to_an_address_that_is_not_proven() {
     }
     for name in ["client_id", "redirect_uri"] {
         let mut twice = sound.clone();
-        twice.extend(with(sound.clone(), "x", None).into_iter().filter(|(held, _)| held == name));
+        twice.extend(
+            with(sound.clone(), "x", None)
+                .into_iter()
+                .filter(|(held, _)| held == name),
+        );
         assert_eq!(server.authorize(&twice, "").status(), 400, "{name} twice");
     }
     // The only registered address may be left out.
-    assert_eq!(server.authorize(&with(sound, "redirect_uri", None), "").status(), 200);
+    assert_eq!(
+        server
+            .authorize(&with(sound, "redirect_uri", None), "")
+            .status(),
+        200
+    );
 }
 
 /// AS-AUTHZ-8 to AS-AUTHZ-11, AS-AUTHZ-15, AS-AUTHZ-16, AS-AUTHZ-19, AS-AUTHZ-35.
@@ -77,10 +96,20 @@ fn other_errors_go_to_a_proven_loopback_address() {
         let answer = server.authorize(&with(sound.clone(), name, value), "");
         assert_eq!(answer.status(), 303, "{name} {value:?}");
         let location = location(&answer);
-        assert!(location.starts_with("http://127.0.0.1/callback?error="), "{location}");
-        assert_eq!(parameter(&location, "error").unwrap(), code, "{name} {value:?}");
+        assert!(
+            location.starts_with("http://127.0.0.1/callback?error="),
+            "{location}"
+        );
+        assert_eq!(
+            parameter(&location, "error").unwrap(),
+            code,
+            "{name} {value:?}"
+        );
         assert_eq!(parameter(&location, "state").unwrap(), "s+t%26a%3Dte");
-        assert_eq!(parameter(&location, "iss").unwrap(), "https%3A%2F%2Fmcp.example");
+        assert_eq!(
+            parameter(&location, "iss").unwrap(),
+            "https%3A%2F%2Fmcp.example"
+        );
     }
 }
 
@@ -122,17 +151,31 @@ fn pages_cannot_be_framed_cached_or_read_by_other_origins() {
     let server = Server::new();
     let page = server.authorize(&server.query(&server.public, &"v".repeat(43)), "");
     let policy = text(&page, header::CONTENT_SECURITY_POLICY);
-    for part in ["default-src 'none'", "frame-ancestors 'none'", "form-action 'self'", "base-uri 'none'"] {
+    for part in [
+        "default-src 'none'",
+        "frame-ancestors 'none'",
+        "form-action 'self'",
+        "base-uri 'none'",
+    ] {
         assert!(policy.contains(part), "{policy}");
     }
     assert_eq!(text(&page, header::X_FRAME_OPTIONS), "DENY");
     assert_eq!(text(&page, header::X_CONTENT_TYPE_OPTIONS), "nosniff");
     assert_eq!(text(&page, header::CACHE_CONTROL), "no-store");
     assert_eq!(text(&page, header::REFERRER_POLICY), "no-referrer");
-    assert_eq!(text(&page, header::STRICT_TRANSPORT_SECURITY), "max-age=31536000");
+    assert_eq!(
+        text(&page, header::STRICT_TRANSPORT_SECURITY),
+        "max-age=31536000"
+    );
     assert_eq!(text(&page, header::ACCESS_CONTROL_ALLOW_ORIGIN), "");
     let cookie = text(&page, header::SET_COOKIE);
-    for part in ["__Host-oa-", "; Secure", "; HttpOnly", "; SameSite=Lax", "; Path=/"] {
+    for part in [
+        "__Host-oa-",
+        "; Secure",
+        "; HttpOnly",
+        "; SameSite=Lax",
+        "; Path=/",
+    ] {
         assert!(cookie.contains(part), "{cookie}");
     }
 }
@@ -146,7 +189,11 @@ fn a_decision_counts_only_in_the_browser_that_began() {
     let page = server.authorize(&query, "");
     let mine = cookies(&page);
     let theirs = cookies(&server.authorize(&query, ""));
-    let login = [("transaction", &*handle(&page)), ("username", "alice"), ("password", "wonderland")];
+    let login = [
+        ("transaction", &*handle(&page)),
+        ("username", "alice"),
+        ("password", "wonderland"),
+    ];
     for stolen in ["", theirs.as_str(), &format!("{mine}; {mine}")] {
         assert_eq!(server.interact(stolen, &login).status(), 400, "{stolen}");
     }
@@ -168,7 +215,10 @@ fn a_decision_counts_only_in_the_browser_that_began() {
     let foreign = server.authorize(&query, &format!("{theirs}; {session}"));
     assert!(String::from_utf8_lossy(foreign.body()).contains("login"));
     // And prompt=login asks again even here.
-    let fresh = server.authorize(&with(query, "prompt", Some("login")), &format!("{mine}; {session}"));
+    let fresh = server.authorize(
+        &with(query, "prompt", Some("login")),
+        &format!("{mine}; {session}"),
+    );
     assert!(String::from_utf8_lossy(fresh.body()).contains("login"));
 }
 
@@ -176,7 +226,11 @@ fn a_decision_counts_only_in_the_browser_that_began() {
 fn forms_from_other_sites_are_refused() {
     let server = Server::new();
     let page = server.authorize(&server.query(&server.public, &"v".repeat(43)), "");
-    let body = encode(&[("transaction", &handle(&page)), ("username", "alice"), ("password", "wonderland")]);
+    let body = encode(&[
+        ("transaction", &handle(&page)),
+        ("username", "alice"),
+        ("password", "wonderland"),
+    ]);
     let post = |name: &str, value: &str| {
         let request = Request::post("/authorize/interact")
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
@@ -210,20 +264,35 @@ fn a_posted_request_is_answered_like_a_get() {
 fn denying_tells_the_client() {
     let server = Server::new();
     let page = server.authorize(&server.query(&server.public, &"v".repeat(43)), "");
-    let login = [("transaction", &*handle(&page)), ("username", "alice"), ("password", "wonderland")];
+    let login = [
+        ("transaction", &*handle(&page)),
+        ("username", "alice"),
+        ("password", "wonderland"),
+    ];
     let consent = server.interact(&cookies(&page), &login);
     let all = format!("{}; {}", cookies(&page), cookies(&consent));
-    let answer = server.interact(&all, &[("transaction", &*handle(&consent)), ("decision", "deny")]);
-    assert_eq!(parameter(&location(&answer), "error").unwrap(), "access_denied");
+    let answer = server.interact(
+        &all,
+        &[("transaction", &*handle(&consent)), ("decision", "deny")],
+    );
+    assert_eq!(
+        parameter(&location(&answer), "error").unwrap(),
+        "access_denied"
+    );
     assert!(parameter(&location(&answer), "code").is_none());
-    assert_eq!(parameter(&location(&answer), "iss").unwrap(), "https%3A%2F%2Fmcp.example");
+    assert_eq!(
+        parameter(&location(&answer), "iss").unwrap(),
+        "https%3A%2F%2Fmcp.example"
+    );
 }
 
 #[test]
 fn a_sign_in_that_took_too_long_says_so() {
     let server = Server::new();
     let page = server.authorize(&server.query(&server.public, &"v".repeat(43)), "");
-    server.clock.advance(oauth_core::types::Lifetime::minutes(10));
+    server
+        .clock
+        .advance(oauth_core::types::Lifetime::minutes(10));
     let answer = server.interact(&cookies(&page), &[("transaction", &*handle(&page))]);
     assert_eq!(answer.status(), 400);
     assert!(String::from_utf8_lossy(answer.body()).contains("expired"));

@@ -40,14 +40,40 @@ fn malformed_token_requests_get_the_standards_words() {
     let id = server.public.client_id.as_str();
     for (form, expected) in [
         (vec![("client_id", id)], "invalid_request"),
-        (vec![("client_id", id), ("grant_type", "")], "invalid_request"),
-        (vec![("client_id", id), ("grant_type", "password")], "unsupported_grant_type"),
-        (vec![("client_id", id), ("grant_type", "authorization_code")], "invalid_request"),
-        (vec![("client_id", id), ("grant_type", "refresh_token")], "invalid_request"),
-        (vec![("client_id", id), ("client_id", id), ("grant_type", "refresh_token")], "invalid_request"),
-        (vec![("client_id", id), ("grant_type", "client_credentials")], "unauthorized_client"),
         (
-            vec![("client_id", id), ("grant_type", "refresh_token"), ("refresh_token", "x")],
+            vec![("client_id", id), ("grant_type", "")],
+            "invalid_request",
+        ),
+        (
+            vec![("client_id", id), ("grant_type", "password")],
+            "unsupported_grant_type",
+        ),
+        (
+            vec![("client_id", id), ("grant_type", "authorization_code")],
+            "invalid_request",
+        ),
+        (
+            vec![("client_id", id), ("grant_type", "refresh_token")],
+            "invalid_request",
+        ),
+        (
+            vec![
+                ("client_id", id),
+                ("client_id", id),
+                ("grant_type", "refresh_token"),
+            ],
+            "invalid_request",
+        ),
+        (
+            vec![("client_id", id), ("grant_type", "client_credentials")],
+            "unauthorized_client",
+        ),
+        (
+            vec![
+                ("client_id", id),
+                ("grant_type", "refresh_token"),
+                ("refresh_token", "x"),
+            ],
             "invalid_grant",
         ),
     ] {
@@ -55,16 +81,33 @@ fn malformed_token_requests_get_the_standards_words() {
         assert_eq!(error(&answer), (400, expected.to_owned()), "{form:?}");
         assert_eq!(text(&answer, header::CACHE_CONTROL), "no-store");
     }
-    for media_type in ["application/json", "text/plain", "application/x-www-form-urlencoded; charset=latin1"] {
-        let request = Request::post("/token").header(header::CONTENT_TYPE, media_type).body("{}").unwrap();
-        assert_eq!(error(&server.send(request)), (400, "invalid_request".to_owned()), "{media_type}");
+    for media_type in [
+        "application/json",
+        "text/plain",
+        "application/x-www-form-urlencoded; charset=latin1",
+    ] {
+        let request = Request::post("/token")
+            .header(header::CONTENT_TYPE, media_type)
+            .body("{}")
+            .unwrap();
+        assert_eq!(
+            error(&server.send(request)),
+            (400, "invalid_request".to_owned()),
+            "{media_type}"
+        );
     }
     let get = server.get("/token?grant_type=refresh_token");
     assert_eq!(error(&get), (405, "invalid_request".to_owned()));
     assert_eq!(text(&get, header::ALLOW), "POST, OPTIONS");
     let many = "x=1&".repeat(200);
-    let request = Request::post("/token").header(header::CONTENT_TYPE, FORM).body(many).unwrap();
-    assert_eq!(error(&server.send(request)), (400, "invalid_request".to_owned()));
+    let request = Request::post("/token")
+        .header(header::CONTENT_TYPE, FORM)
+        .body(many)
+        .unwrap();
+    assert_eq!(
+        error(&server.send(request)),
+        (400, "invalid_request".to_owned())
+    );
 }
 
 /// AS-CAUTH-1 to AS-CAUTH-4, AS-TOKEN-6.
@@ -79,7 +122,8 @@ fn clients_prove_themselves_in_the_one_way_they_registered() {
         let mut request = Request::post("/token").header(header::CONTENT_TYPE, FORM);
         if let Some((user, password)) = basic {
             use base64::Engine as _;
-            let pair = base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}"));
+            let pair =
+                base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}"));
             request = request.header(header::AUTHORIZATION, format!("Basic {pair}"));
         }
         server.send(request.body(encode(&all)).unwrap())
@@ -90,17 +134,45 @@ fn clients_prove_themselves_in_the_one_way_they_registered() {
     let several = (400, "invalid_request".to_owned());
     for (basic, form, expected) in [
         (None, vec![("client_id", other)], &accepted),
-        (None, vec![("client_id", id), ("client_secret", secret)], &accepted),
+        (
+            None,
+            vec![("client_id", id), ("client_secret", secret)],
+            &accepted,
+        ),
         (None, vec![], &rejected),
         (None, vec![("client_id", "c_nobody")], &rejected),
         (None, vec![("client_id", id)], &rejected),
-        (None, vec![("client_id", id), ("client_secret", "wrong")], &rejected),
-        (None, vec![("client_id", other), ("client_secret", "any")], &rejected),
+        (
+            None,
+            vec![("client_id", id), ("client_secret", "wrong")],
+            &rejected,
+        ),
+        (
+            None,
+            vec![("client_id", other), ("client_secret", "any")],
+            &rejected,
+        ),
         (Some((id, secret)), vec![], &rejected),
-        (Some((id, secret)), vec![("client_secret", secret)], &several),
+        (
+            Some((id, secret)),
+            vec![("client_secret", secret)],
+            &several,
+        ),
         (Some((id, secret)), vec![("client_id", other)], &several),
-        (None, vec![("client_id", id), ("client_secret", secret), ("client_assertion", "x")], &several),
-        (None, vec![("client_id", other), ("client_assertion", "x")], &rejected),
+        (
+            None,
+            vec![
+                ("client_id", id),
+                ("client_secret", secret),
+                ("client_assertion", "x"),
+            ],
+            &several,
+        ),
+        (
+            None,
+            vec![("client_id", other), ("client_assertion", "x")],
+            &rejected,
+        ),
     ] {
         let answer = ask(basic, &form);
         assert_eq!(error(&answer), *expected, "{form:?}");
@@ -133,7 +205,10 @@ fn registrations_are_judged_corrected_and_echoed() {
     assert_eq!(body["client_secret"].as_str().unwrap().len(), 44);
     assert!(body["client_id"].as_str().unwrap().starts_with("c_"));
     assert_eq!(body["client_id_issued_at"], 1_800_000_000);
-    assert_eq!(body["grant_types"], serde_json::json!(["authorization_code", "refresh_token"]));
+    assert_eq!(
+        body["grant_types"],
+        serde_json::json!(["authorization_code", "refresh_token"])
+    );
     assert_eq!(body["response_types"], serde_json::json!(["code"]));
     assert_eq!(body["client_name"], "An app");
     assert_eq!(body["logo_uri"], "https://app.example/logo.png");
@@ -144,21 +219,59 @@ fn registrations_are_judged_corrected_and_echoed() {
     for (body, code) in [
         (serde_json::json!([]), "invalid_client_metadata"),
         (serde_json::json!({}), "invalid_redirect_uri"),
-        (serde_json::json!({"redirect_uris": []}), "invalid_redirect_uri"),
-        (serde_json::json!({"redirect_uris": "x"}), "invalid_client_metadata"),
-        (serde_json::json!({"redirect_uris": ["http://app.example/cb"]}), "invalid_redirect_uri"),
-        (serde_json::json!({"redirect_uris": ["javascript:alert(1)"]}), "invalid_redirect_uri"),
-        (serde_json::json!({"redirect_uris": ["https://app.example/cb#x"]}), "invalid_redirect_uri"),
-        (serde_json::json!({"redirect_uris": ["http://127.0.0.1/cb"], "application_type": "web"}), "invalid_redirect_uri"),
-        (serde_json::json!({"redirect_uris": uri, "grant_types": ["implicit"]}), "invalid_client_metadata"),
-        (serde_json::json!({"redirect_uris": uri, "grant_types": ["client_credentials"]}), "invalid_client_metadata"),
-        (serde_json::json!({"redirect_uris": uri, "response_types": ["token"]}), "invalid_client_metadata"),
-        (serde_json::json!({"redirect_uris": uri, "token_endpoint_auth_method": "tls_client_auth"}), "invalid_client_metadata"),
-        (serde_json::json!({"redirect_uris": uri, "client_name": "x".repeat(201)}), "invalid_client_metadata"),
+        (
+            serde_json::json!({"redirect_uris": []}),
+            "invalid_redirect_uri",
+        ),
+        (
+            serde_json::json!({"redirect_uris": "x"}),
+            "invalid_client_metadata",
+        ),
+        (
+            serde_json::json!({"redirect_uris": ["http://app.example/cb"]}),
+            "invalid_redirect_uri",
+        ),
+        (
+            serde_json::json!({"redirect_uris": ["javascript:alert(1)"]}),
+            "invalid_redirect_uri",
+        ),
+        (
+            serde_json::json!({"redirect_uris": ["https://app.example/cb#x"]}),
+            "invalid_redirect_uri",
+        ),
+        (
+            serde_json::json!({"redirect_uris": ["http://127.0.0.1/cb"], "application_type": "web"}),
+            "invalid_redirect_uri",
+        ),
+        (
+            serde_json::json!({"redirect_uris": uri, "grant_types": ["implicit"]}),
+            "invalid_client_metadata",
+        ),
+        (
+            serde_json::json!({"redirect_uris": uri, "grant_types": ["client_credentials"]}),
+            "invalid_client_metadata",
+        ),
+        (
+            serde_json::json!({"redirect_uris": uri, "response_types": ["token"]}),
+            "invalid_client_metadata",
+        ),
+        (
+            serde_json::json!({"redirect_uris": uri, "token_endpoint_auth_method": "tls_client_auth"}),
+            "invalid_client_metadata",
+        ),
+        (
+            serde_json::json!({"redirect_uris": uri, "client_name": "x".repeat(201)}),
+            "invalid_client_metadata",
+        ),
     ] {
-        assert_eq!(error(&register(body.clone())), (400, code.to_owned()), "{body}");
+        assert_eq!(
+            error(&register(body.clone())),
+            (400, code.to_owned()),
+            "{body}"
+        );
     }
-    let public = register(serde_json::json!({"redirect_uris": uri, "token_endpoint_auth_method": "none"}));
+    let public =
+        register(serde_json::json!({"redirect_uris": uri, "token_endpoint_auth_method": "none"}));
     assert_eq!(json(&public).get("client_secret"), None);
     assert_eq!(json(&public).get("client_secret_expires_at"), None);
 }
@@ -166,7 +279,10 @@ fn registrations_are_judged_corrected_and_echoed() {
 /// AS-META-1 to AS-META-8, AS-META-14, AS-META-19, AS-META-26, AS-META-27.
 #[test]
 fn one_document_answers_every_probe() {
-    for (issuer, path) in [("https://mcp.example", ""), ("https://mcp.example/auth/v1", "/auth/v1")] {
+    for (issuer, path) in [
+        ("https://mcp.example", ""),
+        ("https://mcp.example/auth/v1", "/auth/v1"),
+    ] {
         let server = Server::build(|builder| {
             builder.configure(|config| {
                 config.issuer = oauth_core::types::Issuer::parse(issuer).unwrap();
@@ -185,16 +301,33 @@ fn one_document_answers_every_probe() {
             let body = json(&answer);
             assert_eq!(body["issuer"], issuer);
             assert_eq!(body["token_endpoint"], format!("{issuer}/token"));
-            assert_eq!(body["code_challenge_methods_supported"], serde_json::json!(["S256"]));
+            assert_eq!(
+                body["code_challenge_methods_supported"],
+                serde_json::json!(["S256"])
+            );
             assert_eq!(body["authorization_response_iss_parameter_supported"], true);
-            assert_eq!(body["id_token_signing_alg_values_supported"], serde_json::json!(["EdDSA"]));
-            assert!(!body["scopes_supported"].as_array().unwrap().contains(&"offline_access".into()));
+            assert_eq!(
+                body["id_token_signing_alg_values_supported"],
+                serde_json::json!(["EdDSA"])
+            );
+            assert!(
+                !body["scopes_supported"]
+                    .as_array()
+                    .unwrap()
+                    .contains(&"offline_access".into())
+            );
 
             let head = server.send(Request::head(&probe).body("").unwrap());
             assert!(head.body().is_empty());
-            assert_eq!(text(&head, header::CONTENT_LENGTH), answer.body().len().to_string());
+            assert_eq!(
+                text(&head, header::CONTENT_LENGTH),
+                answer.body().len().to_string()
+            );
             let etag = text(&answer, header::ETAG);
-            let again = Request::get(&probe).header(header::IF_NONE_MATCH, etag).body("").unwrap();
+            let again = Request::get(&probe)
+                .header(header::IF_NONE_MATCH, etag)
+                .body("")
+                .unwrap();
             assert_eq!(server.send(again).status(), 304);
             let post = server.post(&probe, &[]);
             assert_eq!(error(&post), (405, "invalid_request".to_owned()));
@@ -230,7 +363,11 @@ fn browsers_of_any_origin_may_call_what_needs_no_cookie() {
         assert_eq!(answer.status() == 204, open, "{path}");
         let origin = text(&answer, header::ACCESS_CONTROL_ALLOW_ORIGIN);
         assert_eq!(origin == "*", open, "{path}");
-        assert!(!answer.headers().contains_key(header::ACCESS_CONTROL_ALLOW_CREDENTIALS));
+        assert!(
+            !answer
+                .headers()
+                .contains_key(header::ACCESS_CONTROL_ALLOW_CREDENTIALS)
+        );
         if open {
             let allowed = text(&answer, header::ACCESS_CONTROL_ALLOW_HEADERS);
             for name in ["Authorization", "Content-Type", "MCP-Protocol-Version"] {
@@ -249,18 +386,35 @@ fn revocation_is_always_the_same_empty_answer() {
     let refresh = tokens["refresh_token"].as_str().unwrap();
     for form in [
         vec![("client_id", id), ("token", "unknown")],
-        vec![("client_id", id), ("token", refresh), ("token_type_hint", "access_token")],
+        vec![
+            ("client_id", id),
+            ("token", refresh),
+            ("token_type_hint", "access_token"),
+        ],
         vec![("client_id", id), ("token", refresh)],
     ] {
         let answer = server.post("/revoke", &form);
         assert_eq!(answer.status(), 200);
         assert!(answer.body().is_empty());
     }
-    let form = [("client_id", id), ("grant_type", "refresh_token"), ("refresh_token", refresh)];
-    assert_eq!(error(&server.post("/token", &form)), (400, "invalid_grant".to_owned()));
-    assert_eq!(error(&server.post("/revoke", &[("client_id", id)])), (400, "invalid_request".to_owned()));
+    let form = [
+        ("client_id", id),
+        ("grant_type", "refresh_token"),
+        ("refresh_token", refresh),
+    ];
+    assert_eq!(
+        error(&server.post("/token", &form)),
+        (400, "invalid_grant".to_owned())
+    );
+    assert_eq!(
+        error(&server.post("/revoke", &[("client_id", id)])),
+        (400, "invalid_request".to_owned())
+    );
     let nobody = [("client_id", "c_nobody"), ("token", refresh)];
-    assert_eq!(error(&server.post("/revoke", &nobody)), (401, "invalid_client".to_owned()));
+    assert_eq!(
+        error(&server.post("/revoke", &nobody)),
+        (401, "invalid_client".to_owned())
+    );
 }
 
 /// AS-INT-1: callers prove themselves; a public client is nobody.
@@ -269,8 +423,14 @@ fn introspection_is_for_confidential_callers() {
     let server = Server::new();
     let tokens = server.tokens(&server.public);
     let token = tokens["access_token"].as_str().unwrap();
-    let public = [("client_id", server.public.client_id.as_str()), ("token", token)];
-    assert_eq!(error(&server.post("/introspect", &public)), (401, "invalid_client".to_owned()));
+    let public = [
+        ("client_id", server.public.client_id.as_str()),
+        ("token", token),
+    ];
+    assert_eq!(
+        error(&server.post("/introspect", &public)),
+        (401, "invalid_client".to_owned())
+    );
     let secret = server.confidential.client_secret.as_deref().unwrap();
     // It is confidential, but no resource server of this audience.
     let form = [

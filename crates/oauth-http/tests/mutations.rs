@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 
 use common::{Server, cookies, handle, json};
 use http::{HeaderName, HeaderValue, Method, Request, Uri, header};
-use oauth_http::resource::{BearerLayer, ProtectedResource, ResourceService};
 use oauth_core::types::{ResourceUri, Scope};
+use oauth_http::resource::{BearerLayer, ProtectedResource, ResourceService};
 use oauth_testkit::block_on;
 use proptest::prelude::*;
 use tower_service::Service;
@@ -45,8 +45,16 @@ enum Damage {
 }
 
 const ENDPOINTS: [&str; 10] = [
-    "authorize", "interact", "code", "refresh", "basic", "register", "revoke", "introspect",
-    "document", "bearer",
+    "authorize",
+    "interact",
+    "code",
+    "refresh",
+    "basic",
+    "register",
+    "revoke",
+    "introspect",
+    "document",
+    "bearer",
 ];
 
 fn strange() -> impl Strategy<Value = String> {
@@ -92,7 +100,11 @@ fn damage() -> impl Strategy<Value = Damage> {
 
 impl Wire {
     fn pairs(&mut self) -> &mut Vec<(String, String)> {
-        if self.form.is_empty() { &mut self.query } else { &mut self.form }
+        if self.form.is_empty() {
+            &mut self.query
+        } else {
+            &mut self.form
+        }
     }
 
     fn pair(&mut self, at: usize) -> Option<&mut (String, String)> {
@@ -177,14 +189,22 @@ impl Wire {
 
     /// `None` where the parts no longer make a request at all: a real server's parser stops there.
     fn request(&self) -> Option<Request<Vec<u8>>> {
-        let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(&self.query).finish();
-        let target = if query.is_empty() { self.path.clone() } else { format!("{}?{query}", self.path) };
+        let query = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(&self.query)
+            .finish();
+        let target = if query.is_empty() {
+            self.path.clone()
+        } else {
+            format!("{}?{query}", self.path)
+        };
         let mut request = Request::new(self.body());
         *request.method_mut() = Method::from_bytes(self.method.as_bytes()).ok()?;
         *request.uri_mut() = target.parse::<Uri>().ok()?;
         for (name, value) in &self.headers {
             let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
-            request.headers_mut().append(name, HeaderValue::from_bytes(value).ok()?);
+            request
+                .headers_mut()
+                .append(name, HeaderValue::from_bytes(value).ok()?);
         }
         Some(request)
     }
@@ -198,13 +218,21 @@ struct Sound {
 }
 
 fn owned(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
-    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    pairs
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect()
 }
 
 fn sound() -> Sound {
     let server = Server::new();
     let verifier = "v".repeat(43);
-    let form_type = || ("content-type".to_owned(), b"application/x-www-form-urlencoded".to_vec());
+    let form_type = || {
+        (
+            "content-type".to_owned(),
+            b"application/x-www-form-urlencoded".to_vec(),
+        )
+    };
     let post = |path: &str, form: Vec<(String, String)>| Wire {
         method: "POST".to_owned(),
         path: path.to_owned(),
@@ -223,20 +251,36 @@ fn sound() -> Sound {
     let secret = confidential.client_secret.clone().unwrap();
     let location = server.sign_in(&public, &verifier);
     let redemption = server.redemption(&public, &location, &verifier);
-    let code = redemption.iter().find(|(name, _)| name == "code").unwrap().1.clone();
+    let code = redemption
+        .iter()
+        .find(|(name, _)| name == "code")
+        .unwrap()
+        .1
+        .clone();
     let tokens = server.tokens(&public);
-    let (access, refresh) =
-        (tokens["access_token"].as_str().unwrap(), tokens["refresh_token"].as_str().unwrap());
+    let (access, refresh) = (
+        tokens["access_token"].as_str().unwrap(),
+        tokens["refresh_token"].as_str().unwrap(),
+    );
     let page = server.authorize(&server.query(&public, &verifier), "");
     let transaction = handle(&page);
 
     let mut wires = BTreeMap::new();
-    wires.insert("authorize", get("/authorize", server.query(&public, &verifier)));
+    wires.insert(
+        "authorize",
+        get("/authorize", server.query(&public, &verifier)),
+    );
     let mut interact = post(
         "/authorize/interact",
-        owned(&[("transaction", &transaction), ("username", "alice"), ("password", "wonderland")]),
+        owned(&[
+            ("transaction", &transaction),
+            ("username", "alice"),
+            ("password", "wonderland"),
+        ]),
     );
-    interact.headers.push(("cookie".to_owned(), cookies(&page).into_bytes()));
+    interact
+        .headers
+        .push(("cookie".to_owned(), cookies(&page).into_bytes()));
     wires.insert("interact", interact);
     wires.insert("code", post("/token", redemption));
     let refreshing = owned(&[
@@ -247,27 +291,59 @@ fn sound() -> Sound {
         ("resource", "https://mcp.example/mcp"),
     ]);
     wires.insert("refresh", post("/token", refreshing));
-    let mut basic = post("/token", owned(&[("grant_type", "refresh_token"), ("refresh_token", refresh)]));
-    basic.headers.push(("authorization".to_owned(), b"Basic YTpi".to_vec()));
+    let mut basic = post(
+        "/token",
+        owned(&[("grant_type", "refresh_token"), ("refresh_token", refresh)]),
+    );
+    basic
+        .headers
+        .push(("authorization".to_owned(), b"Basic YTpi".to_vec()));
     wires.insert("basic", basic);
     let mut register = post("/register", Vec::new());
     register.headers = vec![("content-type".to_owned(), b"application/json".to_vec())];
     register.raw = Some(br#"{"redirect_uris":["http://127.0.0.1/cb"],"client_name":"x","grant_types":["authorization_code"],"token_endpoint_auth_method":"none"}"#.to_vec());
     wires.insert("register", register);
-    wires.insert("revoke", post("/revoke", owned(&[("client_id", &public.client_id), ("token", "mcpa_x")])));
+    wires.insert(
+        "revoke",
+        post(
+            "/revoke",
+            owned(&[("client_id", &public.client_id), ("token", "mcpa_x")]),
+        ),
+    );
     wires.insert(
         "introspect",
         post(
             "/introspect",
-            owned(&[("client_id", &confidential.client_id), ("client_secret", &secret), ("token", access)]),
+            owned(&[
+                ("client_id", &confidential.client_id),
+                ("client_secret", &secret),
+                ("token", access),
+            ]),
         ),
     );
-    wires.insert("document", get("/.well-known/oauth-authorization-server", Vec::new()));
+    wires.insert(
+        "document",
+        get("/.well-known/oauth-authorization-server", Vec::new()),
+    );
     let mut bearer = get("/mcp", Vec::new());
-    bearer.headers.push(("authorization".to_owned(), format!("Bearer {access}").into_bytes()));
+    bearer.headers.push((
+        "authorization".to_owned(),
+        format!("Bearer {access}").into_bytes(),
+    ));
     wires.insert("bearer", bearer);
-    let secrets = vec![secret, code, access.to_owned(), refresh.to_owned(), "wonderland".to_owned(), verifier];
-    Sound { server, wires, secrets }
+    let secrets = vec![
+        secret,
+        code,
+        access.to_owned(),
+        refresh.to_owned(),
+        "wonderland".to_owned(),
+        verifier,
+    ];
+    Sound {
+        server,
+        wires,
+        secrets,
+    }
 }
 
 /// What the resource server's half answers.
@@ -278,7 +354,10 @@ fn guarded(server: &Server, request: Request<Vec<u8>>) -> http::Response<bytes::
         type Response = http::Response<bytes::Bytes>;
         type Error = std::convert::Infallible;
         type Future = std::future::Ready<Result<Self::Response, Self::Error>>;
-        fn poll_ready(&mut self, _: &mut std::task::Context<'_>) -> std::task::Poll<Result<(), Self::Error>> {
+        fn poll_ready(
+            &mut self,
+            _: &mut std::task::Context<'_>,
+        ) -> std::task::Poll<Result<(), Self::Error>> {
             std::task::Poll::Ready(Ok(()))
         }
         fn call(&mut self, _: Request<Vec<u8>>) -> Self::Future {
@@ -286,7 +365,11 @@ fn guarded(server: &Server, request: Request<Vec<u8>>) -> http::Response<bytes::
         }
     }
     let uri = ResourceUri::parse("https://mcp.example/mcp").unwrap();
-    let resource = ProtectedResource::new(uri, "https://mcp.example", Scope::parse("mcp:tools").unwrap());
+    let resource = ProtectedResource::new(
+        uri,
+        "https://mcp.example",
+        Scope::parse("mcp:tools").unwrap(),
+    );
     if request.uri().path().starts_with("/.well-known") {
         return ResourceService::new(&resource).handle(&request.into_parts().0);
     }
@@ -303,27 +386,45 @@ thread_local! {
 
 /// Messages of the layer that only decodes: a request answered so never reached a decision.
 const DECODE: [&str; 8] = [
-    "the body must be", "too many parameters", "not well-formed Basic", "the method is not allowed",
-    "nothing is here", "the address is too long", "the body is too large", "the form cannot be read",
+    "the body must be",
+    "too many parameters",
+    "not well-formed Basic",
+    "the method is not allowed",
+    "nothing is here",
+    "the address is too long",
+    "the body is too large",
+    "the form cannot be read",
 ];
 
 /// AS-SEC-8, AS-TOKEN-5.
 #[test]
 fn damaged_requests_are_refused_in_order() {
-    let config = ProptestConfig { cases: 11_000, max_shrink_iters: 500, ..ProptestConfig::default() };
-    let strategy = (0..ENDPOINTS.len(), proptest::collection::vec(damage(), 1..4));
+    let config = ProptestConfig {
+        cases: 11_000,
+        max_shrink_iters: 500,
+        ..ProptestConfig::default()
+    };
+    let strategy = (
+        0..ENDPOINTS.len(),
+        proptest::collection::vec(damage(), 1..4),
+    );
     proptest::test_runner::TestRunner::new(config)
         .run(&strategy, |(endpoint, damages)| {
             SOUND.with(|sound| check(sound, ENDPOINTS[endpoint], &damages))
         })
         .unwrap();
     REACHED.with_borrow(|reached| {
-        let (all, beyond) = reached.values().fold((0, 0), |sum, n| (sum.0 + n.0, sum.1 + n.1));
+        let (all, beyond) = reached
+            .values()
+            .fold((0, 0), |sum, n| (sum.0 + n.0, sum.1 + n.1));
         println!("{reached:?}: {beyond} of {all} reached beyond decoding");
         for (endpoint, (sent, _)) in reached {
             assert!(*sent >= 500, "{endpoint}: only {sent}");
         }
-        assert!(beyond * 2 >= all, "only {beyond} of {all} reached beyond decoding");
+        assert!(
+            beyond * 2 >= all,
+            "only {beyond} of {all} reached beyond decoding"
+        );
     });
 }
 
@@ -332,7 +433,9 @@ fn check(sound: &Sound, endpoint: &'static str, damages: &[Damage]) -> Result<()
     for damage in damages {
         wire.suffer(damage);
     }
-    let Some(request) = wire.request() else { return Ok(()) };
+    let Some(request) = wire.request() else {
+        return Ok(());
+    };
     sound.server.storage.take_counts();
     let response = if endpoint == "bearer" {
         guarded(&sound.server, request)
@@ -345,19 +448,35 @@ fn check(sound: &Sound, endpoint: &'static str, damages: &[Damage]) -> Result<()
     let refused = status >= 400;
     if refused {
         for secret in &sound.secrets {
-            prop_assert!(!body.contains(secret.as_str()), "a secret was repeated: {}", body);
+            prop_assert!(
+                !body.contains(secret.as_str()),
+                "a secret was repeated: {}",
+                body
+            );
         }
         let counts = sound.server.storage.take_counts();
         // Only the holder of a token changes anything by a refused request: by presenting it twice.
-        let word = json(&response)["error"].as_str().unwrap_or_default().to_owned();
+        let word = json(&response)["error"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned();
         if word != "invalid_grant" {
-            prop_assert_eq!((counts.insert, counts.replace), (0, 0), "{} wrote something", status);
+            prop_assert_eq!(
+                (counts.insert, counts.replace),
+                (0, 0),
+                "{} wrote something",
+                status
+            );
         }
         if endpoint != "authorize" && endpoint != "interact" && !response.body().is_empty() {
-            prop_assert_eq!(common::text(&response, header::CONTENT_TYPE).is_empty(), false);
+            prop_assert_eq!(
+                common::text(&response, header::CONTENT_TYPE).is_empty(),
+                false
+            );
         }
     }
-    let decoded_only = status == 405 || status == 404 || DECODE.iter().any(|text| body.contains(text));
+    let decoded_only =
+        status == 405 || status == 404 || DECODE.iter().any(|text| body.contains(text));
     REACHED.with_borrow_mut(|reached| {
         let (sent, beyond) = reached.entry(endpoint).or_default();
         *sent += 1;

@@ -68,7 +68,10 @@ mod tests {
             context.update(&(part.len() as u32).to_be_bytes());
             context.update(part);
         }
-        assert_eq!(key.mac("l", &[&long[..370]]).as_slice(), context.sign().as_ref());
+        assert_eq!(
+            key.mac("l", &[&long[..370]]).as_slice(),
+            context.sign().as_ref()
+        );
         assert_ne!(key.mac("l", &[&long]), key.mac("l", &[&long[..370]]));
     }
 }

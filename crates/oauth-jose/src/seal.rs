@@ -28,7 +28,11 @@ impl SealKey {
         let mut body = plaintext.to_vec();
         // proved: sealing fails only beyond 2^36 bytes, and no request comes near.
         self.0
-            .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(context), &mut body)
+            .seal_in_place_append_tag(
+                Nonce::assume_unique_for_key(nonce),
+                Aad::from(context),
+                &mut body,
+            )
             .expect("a message of ordinary length");
         let mut out = Vec::with_capacity(NONCE_LEN + body.len());
         out.extend_from_slice(&nonce);
@@ -45,7 +49,11 @@ impl SealKey {
         let mut body = body.to_vec();
         let plaintext = self
             .0
-            .open_in_place(Nonce::assume_unique_for_key(*nonce), Aad::from(context), &mut body)
+            .open_in_place(
+                Nonce::assume_unique_for_key(*nonce),
+                Aad::from(context),
+                &mut body,
+            )
             .map_err(|_| SealError)?;
         let length = plaintext.len();
         body.truncate(length);
@@ -74,7 +82,10 @@ mod tests {
             assert_eq!(key.open(b"context", &changed), Err(SealError));
         }
         assert_eq!(key.open(b"other", &sealed), Err(SealError));
-        assert_eq!(SealKey::new(&[4; 32]).open(b"context", &sealed), Err(SealError));
+        assert_eq!(
+            SealKey::new(&[4; 32]).open(b"context", &sealed),
+            Err(SealError)
+        );
         assert_eq!(key.open(b"context", &sealed[..11]), Err(SealError));
     }
 }

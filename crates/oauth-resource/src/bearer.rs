@@ -14,7 +14,9 @@ pub struct InvalidAuthorization;
 pub fn bearer_token<'a>(
     mut headers: impl Iterator<Item = &'a [u8]>,
 ) -> Result<Option<&'a str>, InvalidAuthorization> {
-    let Some(header) = headers.next() else { return Ok(None) };
+    let Some(header) = headers.next() else {
+        return Ok(None);
+    };
     if headers.next().is_some() {
         return Err(InvalidAuthorization);
     }
@@ -29,12 +31,15 @@ pub fn bearer_token<'a>(
     let body = token.trim_ascii_end();
     let padding = body.iter().rev().take_while(|&&byte| byte == b'=').count();
     let word = &body[..body.len() - padding];
-    let token68 =
-        |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/');
+    let token68 = |byte: &u8| {
+        byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/')
+    };
     if word.is_empty() || !word.iter().all(token68) {
         return Err(InvalidAuthorization);
     }
-    std::str::from_utf8(body).map(Some).map_err(|_| InvalidAuthorization)
+    std::str::from_utf8(body)
+        .map(Some)
+        .map_err(|_| InvalidAuthorization)
 }
 
 #[cfg(test)]
@@ -54,7 +59,14 @@ mod tests {
             assert_eq!(read(&[header]), Ok(Some("abc")), "{header}");
         }
         assert_eq!(read(&["Bearer a-._~+/b=="]), Ok(Some("a-._~+/b==")));
-        for header in ["Bearer", "Bearer ", "Bearer a b", "Bearer =", "Bearer a,b", "Bearer \"a\""] {
+        for header in [
+            "Bearer",
+            "Bearer ",
+            "Bearer a b",
+            "Bearer =",
+            "Bearer a,b",
+            "Bearer \"a\"",
+        ] {
             assert_eq!(read(&[header]), Err(InvalidAuthorization), "{header}");
         }
         assert_eq!(read(&["Bearer a", "Bearer a"]), Err(InvalidAuthorization));

@@ -41,11 +41,7 @@ pub enum Refusal {
 impl ProtectedResource {
     /// A resource whose tokens come from `authorization_server` (an issuer, exactly as it calls
     /// itself) and need `required` for any request at all.
-    pub fn new(
-        uri: ResourceUri,
-        authorization_server: impl Into<String>,
-        required: Scope,
-    ) -> Self {
+    pub fn new(uri: ResourceUri, authorization_server: impl Into<String>, required: Scope) -> Self {
         let mut resource = Self {
             uri,
             authorization_server: authorization_server.into(),
@@ -99,8 +95,9 @@ impl ProtectedResource {
         needed: &Scope,
     ) -> Result<AccessClaims, Refusal> {
         let claims = verifier.verify(token).await?;
-        let claims =
-            claims.filter(|claims| claims.audience == self.uri).ok_or(Refusal::InvalidToken)?;
+        let claims = claims
+            .filter(|claims| claims.audience == self.uri)
+            .ok_or(Refusal::InvalidToken)?;
         if needed.is_subset(&claims.scope) {
             Ok(claims)
         } else {
@@ -113,7 +110,9 @@ impl ProtectedResource {
     /// challenge names the metadata (RFC 9728 §5.1) and the scope of this very operation.
     pub fn challenge(&self, refusal: &Refusal, needed: &Scope) -> Option<String> {
         let code = match refusal {
-            Refusal::NoToken if *needed == self.required => return Some(self.bare_challenge.clone()),
+            Refusal::NoToken if *needed == self.required => {
+                return Some(self.bare_challenge.clone());
+            }
             Refusal::NoToken => return Some(self.render("", needed)),
             Refusal::Malformed => "invalid_request",
             Refusal::InvalidToken => "invalid_token",
@@ -138,26 +137,39 @@ mod tests {
 
     fn resource() -> ProtectedResource {
         let uri = ResourceUri::parse("https://mcp.example/mcp").unwrap();
-        ProtectedResource::new(uri, "https://auth.example/", Scope::parse("mcp:tools").unwrap())
+        ProtectedResource::new(
+            uri,
+            "https://auth.example/",
+            Scope::parse("mcp:tools").unwrap(),
+        )
     }
 
     /// RS-ERR-1, RS-ERR-2, RS-ERR-3, RS-ERR-5: shapes of the challenges.
     #[test]
     fn challenges_say_what_the_standards_want() {
-        let prm = "resource_metadata=\"https://mcp.example/.well-known/oauth-protected-resource/mcp\"";
+        let prm =
+            "resource_metadata=\"https://mcp.example/.well-known/oauth-protected-resource/mcp\"";
         let tools = Scope::parse("mcp:tools").unwrap();
         let write = Scope::parse("mcp:write").unwrap();
         for (refusal, needed, expected) in [
-            (Refusal::NoToken, &tools, format!("Bearer {prm}, scope=\"mcp:tools\"")),
+            (
+                Refusal::NoToken,
+                &tools,
+                format!("Bearer {prm}, scope=\"mcp:tools\""),
+            ),
             (
                 Refusal::InvalidToken,
                 &tools,
-                format!("Bearer error=\"invalid_token\", error_description=\"the access token is not valid here\", {prm}, scope=\"mcp:tools\""),
+                format!(
+                    "Bearer error=\"invalid_token\", error_description=\"the access token is not valid here\", {prm}, scope=\"mcp:tools\""
+                ),
             ),
             (
                 Refusal::InsufficientScope,
                 &write,
-                format!("Bearer error=\"insufficient_scope\", error_description=\"the access token does not carry the scope this needs\", {prm}, scope=\"mcp:write\""),
+                format!(
+                    "Bearer error=\"insufficient_scope\", error_description=\"the access token does not carry the scope this needs\", {prm}, scope=\"mcp:write\""
+                ),
             ),
         ] {
             assert_eq!(resource().challenge(&refusal, needed), Some(expected));
@@ -169,6 +181,9 @@ mod tests {
 
     #[test]
     fn the_issuer_is_published_as_it_calls_itself() {
-        assert_eq!(resource().metadata().authorization_servers, ["https://auth.example/"]);
+        assert_eq!(
+            resource().metadata().authorization_servers,
+            ["https://auth.example/"]
+        );
     }
 }

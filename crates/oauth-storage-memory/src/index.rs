@@ -20,13 +20,16 @@ pub(crate) struct Index<K, I> {
 /// Most people have one grant; a set takes ten times the room.
 enum Keys<I> {
     One(I),
-    Many(BTreeSet<I>),
+    Many(Box<BTreeSet<I>>),
 }
 
 impl<K: Clone + Hash + Eq, I: Clone + Ord> Index<K, I> {
     pub(crate) fn new(shards: usize) -> Self {
         let shards = (0..shards.max(1)).map(|_| Mutex::default()).collect();
-        Self { shards, hasher: RandomState::new() }
+        Self {
+            shards,
+            hasher: RandomState::new(),
+        }
     }
 
     pub(crate) fn add(&self, under: &K, id: &I) {
@@ -37,7 +40,7 @@ impl<K: Clone + Hash + Eq, I: Clone + Ord> Index<K, I> {
             Entry::Occupied(mut occupied) => match occupied.get_mut() {
                 Keys::One(only) => {
                     let both = BTreeSet::from([only.clone(), id.clone()]);
-                    *occupied.get_mut() = Keys::Many(both);
+                    *occupied.get_mut() = Keys::Many(Box::new(both));
                 }
                 Keys::Many(set) => {
                     set.insert(id.clone());
@@ -71,7 +74,10 @@ impl<K: Clone + Hash + Eq, I: Clone + Ord> Index<K, I> {
             }
             Some(Keys::Many(set)) => {
                 let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-                set.range((from, Bound::Unbounded)).take(limit).cloned().collect()
+                set.range((from, Bound::Unbounded))
+                    .take(limit)
+                    .cloned()
+                    .collect()
             }
         }
     }

@@ -82,7 +82,10 @@ impl MemoryStorage {
     pub fn new() -> Self {
         let tables = Arc::new(Tables::new(SHARDS));
         let tenants = HashMap::from([(TenantId::single(), Arc::clone(&tables))]);
-        Self { tables, tenants: Arc::new(Mutex::new(tenants)) }
+        Self {
+            tables,
+            tenants: Arc::new(Mutex::new(tenants)),
+        }
     }
 
     /// The same store as `tenant` sees it: only its own records, under keys that are its own.
@@ -92,7 +95,10 @@ impl MemoryStorage {
         let tables = tenants
             .entry(tenant.clone())
             .or_insert_with(|| Arc::new(Tables::new(TENANT_SHARDS)));
-        Self { tables: Arc::clone(tables), tenants: Arc::clone(&self.tenants) }
+        Self {
+            tables: Arc::clone(tables),
+            tenants: Arc::clone(&self.tenants),
+        }
     }
 }
 

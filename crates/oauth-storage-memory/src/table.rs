@@ -60,7 +60,12 @@ impl<R: Record> Table<R> {
     }
 
     fn new(shards: usize, index_shards: usize) -> Self {
-        let shard = || Mutex::new(Shard { records: HashTable::new(), due: Due::new() });
+        let shard = || {
+            Mutex::new(Shard {
+                records: HashTable::new(),
+                due: Due::new(),
+            })
+        };
         Self {
             shards: (0..shards.max(1)).map(|_| shard()).collect(),
             hasher: RandomState::new(),
@@ -106,7 +111,10 @@ impl<R: Record> Table<R> {
         let hash = self.hash(id);
         let shard = lock(self.shard(hash));
         let slot = shard.records.find(hash, |slot| slot.is(hash, id))?;
-        Some(Versioned { revision: slot.revision, record: Arc::clone(&slot.record) })
+        Some(Versioned {
+            revision: slot.revision,
+            record: Arc::clone(&slot.record),
+        })
     }
 
     /// Forgets what one shard may forget, up to `limit` records or one slice of work. Says
@@ -120,7 +128,10 @@ impl<R: Record> Table<R> {
             }
             let Some(id) = shard.due.pop_before(now) else {
                 shard.tidy();
-                return Slice { forgotten, more: false };
+                return Slice {
+                    forgotten,
+                    more: false,
+                };
             };
             let hash = self.hash(&id);
             // Deleted since, or only extended: the moment noted was the earliest possible.
@@ -137,7 +148,10 @@ impl<R: Record> Table<R> {
                 None => {}
             }
         }
-        Slice { forgotten, more: true }
+        Slice {
+            forgotten,
+            more: true,
+        }
     }
 }
 
@@ -159,7 +173,8 @@ impl<R: Record> Shard<R> {
         self.due.push(at, id);
         // Deleting and inserting in turn leaves notes of what is gone.
         if self.due.len() > 2 * self.records.len() + SLICE {
-            let of_record = |slot: &Slot<R>| Some((slot.record.retain_until()?, slot.record.id().clone()));
+            let of_record =
+                |slot: &Slot<R>| Some((slot.record.retain_until()?, slot.record.id().clone()));
             self.due = self.records.iter().filter_map(of_record).collect();
         }
     }
@@ -185,7 +200,11 @@ impl<R: Record> RecordStore<R> for Table<R> {
             return Ok(Insert::Exists);
         };
         let revision = self.next_revision();
-        vacant.insert(Slot { hash, revision, record: Arc::clone(&record) });
+        vacant.insert(Slot {
+            hash,
+            revision,
+            record: Arc::clone(&record),
+        });
         if let Some(at) = record.retain_until() {
             shard.note(at, record.id().clone());
         }
@@ -202,7 +221,10 @@ impl<R: Record> RecordStore<R> for Table<R> {
         let mut record = Arc::new(record);
         let hash = self.hash(record.id());
         let mut shard = lock(self.shard(hash));
-        let Some(slot) = shard.records.find_mut(hash, |slot| slot.is(hash, record.id())) else {
+        let Some(slot) = shard
+            .records
+            .find_mut(hash, |slot| slot.is(hash, record.id()))
+        else {
             return Ok(Replace::Missing);
         };
         if slot.revision != expected {
@@ -264,13 +286,23 @@ impl<R: Record> RecordStore<R> for Table<R> {
         };
         let more = ids.len() > limit;
         ids.truncate(limit);
-        let next = if more { ids.last().map(ToString::to_string) } else { None };
-        let items = ids.iter().filter_map(|id| self.find_now(id)).filter(|found| match by {
-            Filter::Subject(subject) => found.record.subject() == Some(subject),
-            Filter::Client(client) => found.record.client() == Some(client),
-            _ => false,
-        });
-        Ok(Listed { items: items.collect(), next })
+        let next = if more {
+            ids.last().map(ToString::to_string)
+        } else {
+            None
+        };
+        let items = ids
+            .iter()
+            .filter_map(|id| self.find_now(id))
+            .filter(|found| match by {
+                Filter::Subject(subject) => found.record.subject() == Some(subject),
+                Filter::Client(client) => found.record.client() == Some(client),
+                _ => false,
+            });
+        Ok(Listed {
+            items: items.collect(),
+            next,
+        })
     }
 
     /// Visits every shard once, a slice at a time, letting others run in between. Dropped halfway
@@ -304,7 +336,10 @@ impl<R: Record> RecordStore<R> for Table<R> {
 }
 
 fn not_a_page() -> StorageError {
-    StorageError::new(StorageErrorKind::Corrupt, "no page of this store ends there")
+    StorageError::new(
+        StorageErrorKind::Corrupt,
+        "no page of this store ends there",
+    )
 }
 
 /// Gives the executor a chance to run something else.

@@ -32,8 +32,11 @@ const READERS: u32 = 4;
 const LONGEST_KEY: usize = 255;
 
 /// The migrations, in order. A test holds this list against the folder.
-const MIGRATIONS: [(i64, &str, &str); 1] =
-    [(1, "records", include_str!("../migrations/sqlite/0001_records.sql"))];
+const MIGRATIONS: [(i64, &str, &str); 1] = [(
+    1,
+    "records",
+    include_str!("../migrations/sqlite/0001_records.sql"),
+)];
 
 /// Records in an SQLite file. Clones share it; several processes may open the same file.
 #[derive(Debug, Clone)]
@@ -78,16 +81,29 @@ impl SqliteStorage {
                 .idle_timeout(None)
                 .max_lifetime(None)
         };
-        let writer = pool(1).connect_with(options.clone()).await.map_err(|e| fail(e.into()))?;
+        let writer = pool(1)
+            .connect_with(options.clone())
+            .await
+            .map_err(|e| fail(e.into()))?;
         migrator().run(&writer).await.map_err(|e| fail(e.into()))?;
-        let readers = pool(READERS).connect_with(options).await.map_err(|e| fail(e.into()))?;
-        Ok(Self { readers, writer, tenant: Arc::from(TenantId::single().as_str()) })
+        let readers = pool(READERS)
+            .connect_with(options)
+            .await
+            .map_err(|e| fail(e.into()))?;
+        Ok(Self {
+            readers,
+            writer,
+            tenant: Arc::from(TenantId::single().as_str()),
+        })
     }
 
     /// The same file, seen by another tenant.
     #[must_use]
     pub fn tenant(&self, tenant: &TenantId) -> Self {
-        Self { tenant: Arc::from(tenant.as_str()), ..self.clone() }
+        Self {
+            tenant: Arc::from(tenant.as_str()),
+            ..self.clone()
+        }
     }
 
     fn statements<R: Record>() -> Result<&'static Statements, StorageError> {
@@ -98,7 +114,13 @@ impl SqliteStorage {
 fn migrator() -> Migrator {
     let migrations = MIGRATIONS.map(|(version, description, sql)| {
         let sql = sql.into_sql_str();
-        Migration::new(version, Cow::Borrowed(description), MigrationType::Simple, sql, false)
+        Migration::new(
+            version,
+            Cow::Borrowed(description),
+            MigrationType::Simple,
+            sql,
+            false,
+        )
     });
     Migrator::with_migrations(migrations.to_vec())
 }
@@ -110,7 +132,11 @@ fn key(id: &impl std::fmt::Display) -> String {
         return text;
     }
     let digest = SecretHash::of(text.as_bytes());
-    let hex: String = digest.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex: String = digest
+        .as_bytes()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     format!("sha256:{hex}")
 }
 
@@ -122,7 +148,10 @@ fn versioned<R: Record>(row: &SqliteRow) -> Result<Versioned<R>, StorageError> {
     let revision: i64 = row.try_get(0).map_err(read_error)?;
     let document: &[u8] = row.try_get(1).map_err(read_error)?;
     let record = Arc::new(record::decode(document)?);
-    Ok(Versioned { revision: Revision::new(revision.unsigned_abs()), record })
+    Ok(Versioned {
+        revision: Revision::new(revision.unsigned_abs()),
+        record,
+    })
 }
 
 /// A read changed nothing, whatever went wrong.
@@ -146,8 +175,11 @@ fn write_error(error: sqlx::Error) -> StorageError {
             .is_some_and(|code| matches!(code & 0xff, 5 | 6 | 8 | 13 | 14)),
         _ => false,
     };
-    let kind =
-        if before { StorageErrorKind::Unavailable } else { StorageErrorKind::Indeterminate };
+    let kind = if before {
+        StorageErrorKind::Unavailable
+    } else {
+        StorageErrorKind::Indeterminate
+    };
     StorageError::new(kind, error)
 }
 
@@ -172,7 +204,11 @@ impl<R: Record> RecordStore<R> for SqliteStorage {
             .execute(&self.writer)
             .await
             .map_err(write_error)?;
-        Ok(if changed(&done) { Insert::Inserted } else { Insert::Exists })
+        Ok(if changed(&done) {
+            Insert::Inserted
+        } else {
+            Insert::Exists
+        })
     }
 
     async fn find(&self, id: &R::Id) -> Result<Option<Versioned<R>>, StorageError> {
@@ -203,7 +239,11 @@ impl<R: Record> RecordStore<R> for SqliteStorage {
             return Ok(Replace::Replaced(Revision::new(expected.number() + 1)));
         }
         let found: Option<Versioned<R>> = self.find(record.id()).await?;
-        Ok(if found.is_some() { Replace::Conflict } else { Replace::Missing })
+        Ok(if found.is_some() {
+            Replace::Conflict
+        } else {
+            Replace::Missing
+        })
     }
 
     async fn delete(&self, id: &R::Id, expected: Revision) -> Result<Delete, StorageError> {
@@ -219,7 +259,11 @@ impl<R: Record> RecordStore<R> for SqliteStorage {
             return Ok(Delete::Deleted);
         }
         let found: Option<Versioned<R>> = self.find(id).await?;
-        Ok(if found.is_some() { Delete::Conflict } else { Delete::Missing })
+        Ok(if found.is_some() {
+            Delete::Conflict
+        } else {
+            Delete::Missing
+        })
     }
 
     async fn list(&self, by: &Filter, page: &Page) -> Result<Listed<R>, StorageError> {
@@ -240,8 +284,15 @@ impl<R: Record> RecordStore<R> for SqliteStorage {
             .map_err(read_error)?;
         let items = rows.iter().map(versioned).collect::<Result<Vec<_>, _>>()?;
         let full = rows.len() == limit;
-        let last = rows.last().filter(|_| full).map(|row| row.try_get(2)).transpose();
-        Ok(Listed { items, next: last.map_err(read_error)? })
+        let last = rows
+            .last()
+            .filter(|_| full)
+            .map(|row| row.try_get(2))
+            .transpose();
+        Ok(Listed {
+            items,
+            next: last.map_err(read_error)?,
+        })
     }
 
     async fn sweep(&self, now: Timestamp, limit: usize) -> Result<usize, StorageError> {
@@ -290,8 +341,10 @@ mod tests {
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
             .collect();
         files.sort();
-        let listed: Vec<String> =
-            MIGRATIONS.iter().map(|(number, name, _)| format!("{number:04}_{name}.sql")).collect();
+        let listed: Vec<String> = MIGRATIONS
+            .iter()
+            .map(|(number, name, _)| format!("{number:04}_{name}.sql"))
+            .collect();
         assert_eq!(files, listed);
     }
 }

@@ -30,7 +30,11 @@ macro_rules! statements {
                 " (tenant, id, revision, subject, client, retain_until, doc)",
                 " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (tenant, id) DO NOTHING"
             ),
-            find: concat!("SELECT revision, doc FROM ", $table, " WHERE tenant = ? AND id = ?"),
+            find: concat!(
+                "SELECT revision, doc FROM ",
+                $table,
+                " WHERE tenant = ? AND id = ?"
+            ),
             replace: concat!(
                 "UPDATE ",
                 $table,

@@ -7,7 +7,10 @@ use oauth_testkit::races;
 
 #[test]
 fn races_over_sqlite_have_one_winner() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     let folder = std::env::temp_dir().join(format!("oauth-races-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
     let count = std::cell::Cell::new(0);

@@ -27,7 +27,9 @@ pub struct KeyRingRecord {
 }
 
 /// The key of the one ring: the text `ring`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
 #[serde(try_from = "String", into = "String")]
 pub struct KeyRingId;
 
@@ -40,7 +42,11 @@ impl fmt::Display for KeyRingId {
 impl FromStr for KeyRingId {
     type Err = InvalidId;
     fn from_str(text: &str) -> Result<Self, InvalidId> {
-        if text == "ring" { Ok(Self) } else { Err(InvalidId) }
+        if text == "ring" {
+            Ok(Self)
+        } else {
+            Err(InvalidId)
+        }
     }
 }
 

@@ -48,7 +48,9 @@ pub mod record;
 pub mod store;
 pub mod subject;
 
-pub use client::{ClientRecord, ClientRegistration, ClientSecret, GrantType, TokenEndpointAuthMethod};
+pub use client::{
+    ClientRecord, ClientRegistration, ClientSecret, GrantType, TokenEndpointAuthMethod,
+};
 pub use error::{StorageError, StorageErrorKind};
 pub use grant::{
     AccessTokenRecord, Closed, ClosedReason, CodeRecord, Epochs, GrantRecord, Predecessor,

@@ -82,7 +82,10 @@ const UNDERSTOOD: &[&str] = &[];
 
 impl Default for Shape {
     fn default() -> Self {
-        Self { v: 1, needs: Vec::new() }
+        Self {
+            v: 1,
+            needs: Vec::new(),
+        }
     }
 }
 
@@ -102,7 +105,12 @@ pub fn decode<R: Record>(document: &[u8]) -> Result<R, StorageError> {
     let record: R = serde_json::from_slice(document)
         .map_err(|error| StorageError::new(StorageErrorKind::Corrupt, error))?;
     let shape = record.shape();
-    if shape.v != 1 || shape.needs.iter().any(|need| !UNDERSTOOD.contains(&need.as_str())) {
+    if shape.v != 1
+        || shape
+            .needs
+            .iter()
+            .any(|need| !UNDERSTOOD.contains(&need.as_str()))
+    {
         return Err(StorageErrorKind::Corrupt.into());
     }
     Ok(record)
@@ -131,7 +139,10 @@ mod tests {
             "[]",
             "",
         ] {
-            assert_eq!(document(refused).unwrap_err().kind(), StorageErrorKind::Corrupt);
+            assert_eq!(
+                document(refused).unwrap_err().kind(),
+                StorageErrorKind::Corrupt
+            );
         }
     }
 }

@@ -109,7 +109,10 @@ pub struct Versioned<R> {
 
 impl<R> Clone for Versioned<R> {
     fn clone(&self) -> Self {
-        Self { revision: self.revision, record: Arc::clone(&self.record) }
+        Self {
+            revision: self.revision,
+            record: Arc::clone(&self.record),
+        }
     }
 }
 

@@ -219,7 +219,9 @@ impl<B: Backend> Trial<B> {
                 })
                 .collect();
             let join = |thread: std::thread::ScopedJoinHandle<'_, Result<T, Violation>>| {
-                thread.join().unwrap_or_else(|_| Err(Violation::new("the store panicked")))
+                thread
+                    .join()
+                    .unwrap_or_else(|_| Err(Violation::new("the store panicked")))
             };
             threads.into_iter().map(join).collect()
         })

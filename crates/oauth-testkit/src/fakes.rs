@@ -46,7 +46,10 @@ pub struct SeededEntropy {
 impl SeededEntropy {
     /// Randomness that repeats for the same seed.
     pub fn new(seed: u64) -> Self {
-        Self { seed, drawn: Arc::new(AtomicU64::new(0)) }
+        Self {
+            seed,
+            drawn: Arc::new(AtomicU64::new(0)),
+        }
     }
 }
 

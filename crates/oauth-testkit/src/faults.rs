@@ -54,12 +54,20 @@ impl FaultyStorage {
     /// Wraps `inner` without any fault.
     pub fn new(inner: Arc<dyn Storage>) -> Self {
         let faults = Arc::new(Mutex::new(VecDeque::new()));
-        Self { inner, faults, counts: Arc::default(), yields: true }
+        Self {
+            inner,
+            faults,
+            counts: Arc::default(),
+            yields: true,
+        }
     }
 
     /// The same, answering at once: for counting.
     pub fn immediate(inner: Arc<dyn Storage>) -> Self {
-        Self { yields: false, ..Self::new(inner) }
+        Self {
+            yields: false,
+            ..Self::new(inner)
+        }
     }
 
     /// Lines up faults for the writes to come.
@@ -87,7 +95,11 @@ impl FaultyStorage {
     }
 
     fn next_fault(&self) -> Fault {
-        self.faults.lock().expect("no panic").pop_front().unwrap_or(Fault::None)
+        self.faults
+            .lock()
+            .expect("no panic")
+            .pop_front()
+            .unwrap_or(Fault::None)
     }
 
     fn count(&self, change: impl FnOnce(&mut Counts)) {
@@ -166,7 +178,11 @@ impl RecordStore<GrantRecord> for FaultyStorage {
                 if matches!(outcome, Replace::Replaced(_)) {
                     self.count(|counts| counts.replaced += 1);
                 }
-                if fault == Fault::None { Ok(outcome) } else { Err(indeterminate()) }
+                if fault == Fault::None {
+                    Ok(outcome)
+                } else {
+                    Err(indeterminate())
+                }
             }
             Fault::RequestLost => Err(indeterminate()),
             Fault::Refused => Err(unavailable()),

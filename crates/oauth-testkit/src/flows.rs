@@ -64,7 +64,9 @@ pub struct WorldBuilder {
 
 impl std::fmt::Debug for WorldBuilder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("WorldBuilder").field("seed", &self.seed).finish_non_exhaustive()
+        f.debug_struct("WorldBuilder")
+            .field("seed", &self.seed)
+            .finish_non_exhaustive()
     }
 }
 
@@ -116,7 +118,11 @@ impl WorldBuilder {
         let root = RootSecret::from_text(&"root".repeat(8)).expect("32 characters");
         let opened = AuthorizationServer::open(self.config, self.storage, &root, ports).await;
         let server = opened.expect("the server opens");
-        World { server, clock, verifiers: AtomicU64::new(0) }
+        World {
+            server,
+            clock,
+            verifiers: AtomicU64::new(0),
+        }
     }
 }
 
@@ -190,8 +196,10 @@ impl World {
         let mut metadata = ClientMetadata::default();
         metadata.redirect_uris = vec!["http://127.0.0.1/callback".to_owned()];
         metadata.token_endpoint_auth_method = Some("none".to_owned());
-        metadata.grant_types =
-            Some(vec!["authorization_code".to_owned(), "refresh_token".to_owned()]);
+        metadata.grant_types = Some(vec![
+            "authorization_code".to_owned(),
+            "refresh_token".to_owned(),
+        ]);
         metadata.client_name = Some("Example app".to_owned());
         self.register_as_async(metadata).await
     }
@@ -231,7 +239,9 @@ impl World {
         let binding = self.server.bind_browser().expect("entropy");
         let authentication = Authentication::of(Subject::new(subject));
         let signed_in = self.server.sign_in(&authentication, &binding).await;
-        let (session, _) = signed_in.expect("the store works").expect("the person is enabled");
+        let (session, _) = signed_in
+            .expect("the store works")
+            .expect("the person is enabled");
         Browser { binding, session }
     }
 
@@ -270,7 +280,11 @@ impl World {
             ]
             .map(|(name, value)| (Cow::Borrowed(name), Cow::Borrowed(value))),
         );
-        let valid = self.server.authorize(&request).await.expect("a sound request");
+        let valid = self
+            .server
+            .authorize(&request)
+            .await
+            .expect("a sound request");
         let pending = self.server.begin(valid, &browser.binding).expect("entropy");
         (pending, verifier)
     }
@@ -288,7 +302,8 @@ impl World {
     /// # Panics
     /// As [`Self::approve`].
     pub async fn approve_async(&self, app: &App, browser: &Browser) -> Code {
-        self.approve_scope_async(app, browser, "mcp:tools mcp:write").await
+        self.approve_scope_async(app, browser, "mcp:tools mcp:write")
+            .await
     }
 
     /// The person allows exactly `scope`.
@@ -303,9 +318,15 @@ impl World {
         let (pending, verifier) = self.ask_async(app, browser, scope).await;
         // The way through the browser and back.
         let sealed = self.server.seal(&pending).expect("entropy");
-        let pending = self.server.resume(&sealed, Some(&browser.binding)).expect("the same browser");
+        let pending = self
+            .server
+            .resume(&sealed, Some(&browser.binding))
+            .expect("the same browser");
         let approval = Approval::of(pending.scope().clone());
-        let redirect = self.server.approve(&pending, &browser.session, approval).await;
+        let redirect = self
+            .server
+            .approve(&pending, &browser.session, approval)
+            .await;
         let redirect = redirect.expect("approval succeeds");
         let code = parameter(redirect.location(), "code").expect("a code");
         Code { code, verifier }
@@ -349,7 +370,11 @@ impl World {
     /// # Errors
     /// The server's.
     pub async fn refresh_async(&self, app: &App, token: &str) -> Result<TokenResponse, TokenError> {
-        self.token_async(app, &[("grant_type", "refresh_token"), ("refresh_token", token)]).await
+        self.token_async(
+            app,
+            &[("grant_type", "refresh_token"), ("refresh_token", token)],
+        )
+        .await
     }
 
     /// The client sends any token request; its own identification is added.
@@ -362,9 +387,13 @@ impl World {
         form: &[(&str, &str)],
     ) -> Result<TokenResponse, TokenError> {
         let presented = presented(app);
-        let pairs = form.iter().map(|(name, value)| (Cow::Borrowed(*name), Cow::Borrowed(*value)));
+        let pairs = form
+            .iter()
+            .map(|(name, value)| (Cow::Borrowed(*name), Cow::Borrowed(*value)));
         let request = TokenRequest::from_pairs(pairs);
-        self.server.token(presented, &request, Source::default()).await
+        self.server
+            .token(presented, &request, Source::default())
+            .await
     }
 
     /// The client gives a token back.
@@ -383,7 +412,9 @@ impl World {
         let presented = presented(app);
         let pairs = [(Cow::Borrowed("token"), Cow::Borrowed(token))];
         let request = TokenRequest::from_pairs(pairs);
-        self.server.revoke(presented, &request, Source::default()).await
+        self.server
+            .revoke(presented, &request, Source::default())
+            .await
     }
 
     /// What the resource server learns about an access token.
@@ -396,7 +427,12 @@ impl World {
 }
 
 fn presented(app: &App) -> PresentedClient<'_> {
-    PresentedClient::new(None, Some(&app.client_id), app.client_secret.as_deref(), false)
+    PresentedClient::new(
+        None,
+        Some(&app.client_id),
+        app.client_secret.as_deref(),
+        false,
+    )
 }
 
 /// The S256 challenge of a verifier, as text.

@@ -5,8 +5,10 @@
 //!
 //! **Absences.** No tokio, no HTTP, no ambient clock or randomness.
 
+pub mod contract;
 pub mod fakes;
 pub mod faults;
 pub mod flows;
+pub mod races;
 
 pub use fakes::{FixedClock, SeededEntropy, block_on};

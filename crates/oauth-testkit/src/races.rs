@@ -13,8 +13,8 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Barrier};
 
-use oauth_core::types::{Lifetime, TokenErrorCode, TokenResponse};
 use oauth_core::TokenError;
+use oauth_core::types::{Lifetime, TokenErrorCode, TokenResponse};
 use oauth_storage::Storage;
 
 use crate::faults::FaultyStorage;
@@ -30,10 +30,7 @@ pub type Task<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 ///
 /// # Panics
 /// When a promise is broken.
-pub fn all<S: Storage + 'static>(
-    fresh: impl Fn() -> Arc<S>,
-    run: impl Fn(Task<'_>) + Send + Sync,
-) {
+pub fn all<S: Storage + 'static>(fresh: impl Fn() -> Arc<S>, run: impl Fn(Task<'_>) + Send + Sync) {
     redemptions_of_one_code(fresh(), &run);
     identical_refreshes(fresh(), &run);
     strict_refreshes(fresh(), &run);
@@ -65,7 +62,15 @@ fn begin(
         let tokens = world.redeem_async(&app, &first).await.expect("a good code");
         let code = world.approve_async(&app, &alice).await;
         storage.take_counts();
-        made = Some((Race { world, storage: storage.clone(), app }, tokens, code));
+        made = Some((
+            Race {
+                world,
+                storage: storage.clone(),
+                app,
+            },
+            tokens,
+            code,
+        ));
     }));
     made.expect("the executor ran")
 }
@@ -73,7 +78,10 @@ fn begin(
 type Answers = Vec<Result<TokenResponse, TokenError>>;
 
 /// The same request from all racers at once.
-fn race<'a, F>(run: &(impl Fn(Task<'_>) + Send + Sync), ask: impl Fn() -> F + Send + Sync + 'a) -> Answers
+fn race<'a, F>(
+    run: &(impl Fn(Task<'_>) + Send + Sync),
+    ask: impl Fn() -> F + Send + Sync + 'a,
+) -> Answers
 where
     F: Future<Output = Result<TokenResponse, TokenError>> + Send,
 {
@@ -89,15 +97,25 @@ where
                 })
             })
             .collect();
-        threads.into_iter().map(|thread| thread.join().expect("no panic")).collect()
+        threads
+            .into_iter()
+            .map(|thread| thread.join().expect("no panic"))
+            .collect()
     })
 }
 
 fn winners(answers: &Answers) -> Vec<&TokenResponse> {
     for refused in answers.iter().filter_map(|answer| answer.as_ref().err()) {
-        assert_eq!(refused.code(), Some(TokenErrorCode::InvalidGrant), "{refused}");
+        assert_eq!(
+            refused.code(),
+            Some(TokenErrorCode::InvalidGrant),
+            "{refused}"
+        );
     }
-    answers.iter().filter_map(|answer| answer.as_ref().ok()).collect()
+    answers
+        .iter()
+        .filter_map(|answer| answer.as_ref().ok())
+        .collect()
 }
 
 fn is_live(race: &Race, token: &str, run: &(impl Fn(Task<'_>) + Send + Sync)) -> bool {
@@ -115,7 +133,10 @@ fn redemptions_of_one_code(storage: Arc<dyn Storage>, run: &(impl Fn(Task<'_>) +
     let answers = race(run, || it.world.redeem_async(&it.app, &code));
     let won = winners(&answers);
     assert_eq!(won.len(), 1, "a code was redeemed {} times", won.len());
-    assert!(!is_live(&it, &won[0].access_token, run), "the grant was not closed");
+    assert!(
+        !is_live(&it, &won[0].access_token, run),
+        "the grant was not closed"
+    );
     assert_eq!(it.storage.take_counts().replaced, 2, "redeem, close");
 }
 
@@ -142,7 +163,10 @@ fn strict_refreshes(storage: Arc<dyn Storage>, run: &(impl Fn(Task<'_>) + Send +
     let answers = race(run, || it.world.refresh_async(&it.app, token));
     let won = winners(&answers);
     assert_eq!(won.len(), 1);
-    assert!(!is_live(&it, &won[0].access_token, run), "the grant was not closed");
+    assert!(
+        !is_live(&it, &won[0].access_token, run),
+        "the grant was not closed"
+    );
     assert_eq!(it.storage.take_counts().replaced, 2, "rotate, close");
 }
 

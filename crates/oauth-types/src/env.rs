@@ -43,7 +43,10 @@ pub struct SystemClock;
 
 #[cfg(feature = "os")]
 impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "this is where the ambient clock comes in")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is where the ambient clock comes in"
+    )]
     fn now(&self) -> Timestamp {
         let elapsed = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         Timestamp::from_unix(elapsed.map_or(0, |elapsed| elapsed.as_secs()))
@@ -59,6 +62,8 @@ pub struct OsEntropy;
 impl Entropy for OsEntropy {
     fn fill(&self, buf: &mut [u8]) -> Result<(), EntropyError> {
         use rand::TryRng;
-        rand::rngs::SysRng.try_fill_bytes(buf).map_err(|_| EntropyError)
+        rand::rngs::SysRng
+            .try_fill_bytes(buf)
+            .map_err(|_| EntropyError)
     }
 }

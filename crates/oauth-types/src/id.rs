@@ -135,7 +135,9 @@ pub struct InvalidId;
 impl std::str::FromStr for GrantId {
     type Err = InvalidId;
     fn from_str(text: &str) -> Result<Self, InvalidId> {
-        base62::read_bytes(text.as_bytes()).map(Self).ok_or(InvalidId)
+        base62::read_bytes(text.as_bytes())
+            .map(Self)
+            .ok_or(InvalidId)
     }
 }
 

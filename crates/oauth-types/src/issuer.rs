@@ -12,8 +12,8 @@ use url::{Host, Url};
 /// fragment nor user information.
 ///
 /// Spec: RFC 8414 §2.
-#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, PartialEq, Eq, Hash, Deserialize)]
+#[serde(try_from = "String")]
 pub struct Issuer {
     text: Arc<str>,
     origin: Arc<str>,
@@ -33,7 +33,9 @@ pub enum InvalidIssuer {
     #[error("an issuer has no query, fragment or user information")]
     ExtraParts,
     /// The text is not what a URL parser would write for it, beyond a bare host's final slash.
-    #[error("an issuer is written in its normal form (lower-case host, no default port, no dot segments)")]
+    #[error(
+        "an issuer is written in its normal form (lower-case host, no default port, no dot segments)"
+    )]
     NotNormal,
 }
 
@@ -62,7 +64,10 @@ impl Issuer {
             return Err(InvalidIssuer::NotNormal);
         }
         let origin = url.origin().ascii_serialization();
-        Ok(Self { text: Arc::from(text), origin: Arc::from(origin) })
+        Ok(Self {
+            text: Arc::from(text),
+            origin: Arc::from(origin),
+        })
     }
 
     /// The identifier exactly as configured.
@@ -77,7 +82,9 @@ impl Issuer {
 
     /// Host and port as a browser writes them in `Host`.
     pub fn authority(&self) -> &str {
-        self.origin.split_once("://").map_or("", |(_, authority)| authority)
+        self.origin
+            .split_once("://")
+            .map_or("", |(_, authority)| authority)
     }
 
     /// Whether it is plain http, which only a loopback host may be.
@@ -143,9 +150,9 @@ impl TryFrom<String> for Issuer {
     }
 }
 
-impl From<Issuer> for String {
-    fn from(issuer: Issuer) -> Self {
-        issuer.text.as_ref().to_owned()
+impl Serialize for Issuer {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.text)
     }
 }
 
@@ -158,7 +165,10 @@ mod tests {
         let bare = Issuer::parse("https://h.example").unwrap();
         assert_eq!(
             bare.metadata_paths(),
-            ["/.well-known/oauth-authorization-server", "/.well-known/openid-configuration"]
+            [
+                "/.well-known/oauth-authorization-server",
+                "/.well-known/openid-configuration"
+            ]
         );
         for text in ["https://h.example/a/b", "https://h.example/a/b/"] {
             let issuer = Issuer::parse(text).unwrap();
@@ -191,7 +201,14 @@ mod tests {
         ] {
             assert_eq!(Issuer::parse(text).unwrap_err(), why, "{text}");
         }
-        assert!(Issuer::parse("http://127.0.0.1:3000/auth").unwrap().is_loopback_http());
-        assert_eq!(Issuer::parse("http://[::1]:3000").unwrap().authority(), "[::1]:3000");
+        assert!(
+            Issuer::parse("http://127.0.0.1:3000/auth")
+                .unwrap()
+                .is_loopback_http()
+        );
+        assert_eq!(
+            Issuer::parse("http://[::1]:3000").unwrap().authority(),
+            "[::1]:3000"
+        );
     }
 }

@@ -108,7 +108,10 @@ mod tests {
     fn the_example_of_rfc_7636_appendix_b_holds() {
         let verifier = CodeVerifier::parse("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk").unwrap();
         let challenge = CodeChallenge::of(verifier);
-        assert_eq!(challenge.to_string(), "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM");
+        assert_eq!(
+            challenge.to_string(),
+            "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
+        );
         assert!(challenge.is_met_by(verifier));
     }
 
@@ -119,7 +122,11 @@ mod tests {
         }
         assert!(CodeVerifier::parse(&"a b".repeat(20)).is_err());
         let good = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
-        for bad in [&good[1..], &format!("{good}="), "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cN"] {
+        for bad in [
+            &good[1..],
+            &format!("{good}="),
+            "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cN",
+        ] {
             assert!(CodeChallenge::parse(bad).is_err(), "{bad}");
         }
     }

@@ -12,8 +12,8 @@ use url::{Host, Url};
 /// private-use scheme.
 ///
 /// Spec: OAuth 2.1 §2.3.1, RFC 8252 §7.
-#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, PartialEq, Eq, Hash, Deserialize)]
+#[serde(try_from = "String")]
 pub struct RedirectUri {
     text: Arc<str>,
     kind: RedirectKind,
@@ -55,8 +55,15 @@ pub enum InvalidRedirectUri {
 
 /// Schemes without a dot that widely used editors register. Others must look like a reversed
 /// domain name (RFC 8252 §7.1).
-const KNOWN_PRIVATE_SCHEMES: &[&str] =
-    &["cursor", "vscode", "vscode-insiders", "windsurf", "zed", "claude", "jetbrains"];
+const KNOWN_PRIVATE_SCHEMES: &[&str] = &[
+    "cursor",
+    "vscode",
+    "vscode-insiders",
+    "windsurf",
+    "zed",
+    "claude",
+    "jetbrains",
+];
 
 impl RedirectUri {
     /// Checks and keeps `text`.
@@ -64,7 +71,8 @@ impl RedirectUri {
     /// # Errors
     /// See [`InvalidRedirectUri`].
     pub fn parse(text: &str) -> Result<Self, InvalidRedirectUri> {
-        if !text.bytes().all(|byte| byte.is_ascii_graphic()) || text.contains(['\\', '"', '<', '>']) {
+        if !text.bytes().all(|byte| byte.is_ascii_graphic()) || text.contains(['\\', '"', '<', '>'])
+        {
             return Err(InvalidRedirectUri::Characters);
         }
         let url = Url::parse(text).map_err(|_| InvalidRedirectUri::NotAbsolute)?;
@@ -96,12 +104,21 @@ impl RedirectUri {
         };
         // Someone else's parser must see the host that ours saw.
         if kind == RedirectKind::Loopback {
-            let host = &text[authority.0..if port.1 > port.0 { port.0 as usize } else { authority.1 }];
-            if !text.starts_with("http://") || !matches!(host, "localhost" | "127.0.0.1" | "[::1]") {
+            let host = &text[authority.0..if port.1 > port.0 {
+                port.0 as usize
+            } else {
+                authority.1
+            }];
+            if !text.starts_with("http://") || !matches!(host, "localhost" | "127.0.0.1" | "[::1]")
+            {
                 return Err(InvalidRedirectUri::Cleartext);
             }
         }
-        Ok(Self { text: Arc::from(text), kind, port })
+        Ok(Self {
+            text: Arc::from(text),
+            kind,
+            port,
+        })
     }
 
     /// The text exactly as given.
@@ -120,7 +137,10 @@ impl RedirectUri {
             Some((start, end)) if end > start && self.kind != RedirectKind::PrivateUse => {
                 &self.text[start..end]
             }
-            _ => self.text.split_once(':').map_or(&*self.text, |(scheme, _)| scheme),
+            _ => self
+                .text
+                .split_once(':')
+                .map_or(&*self.text, |(scheme, _)| scheme),
         }
     }
 
@@ -144,7 +164,10 @@ impl RedirectUri {
     /// that mean the same program.
     pub fn without_port(&self) -> (&str, &str) {
         if self.port.1 > self.port.0 {
-            (&self.text[..self.port.0 as usize], &self.text[self.port.1 as usize..])
+            (
+                &self.text[..self.port.0 as usize],
+                &self.text[self.port.1 as usize..],
+            )
         } else {
             let end = authority(&self.text).map_or(self.text.len(), |(_, end)| end);
             (&self.text[..end], &self.text[end..])
@@ -178,7 +201,9 @@ impl RedirectUri {
 /// Start and end of the authority component, when there is one.
 fn authority(text: &str) -> Option<(usize, usize)> {
     let start = text.find("://")? + 3;
-    let end = text[start..].find(['/', '?', '#']).map_or(text.len(), |at| at + start);
+    let end = text[start..]
+        .find(['/', '?', '#'])
+        .map_or(text.len(), |at| at + start);
     Some((start, end))
 }
 
@@ -209,9 +234,9 @@ impl TryFrom<String> for RedirectUri {
     }
 }
 
-impl From<RedirectUri> for String {
-    fn from(uri: RedirectUri) -> Self {
-        uri.text.as_ref().to_owned()
+impl Serialize for RedirectUri {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.text)
     }
 }
 
@@ -230,7 +255,11 @@ mod tests {
             ("https://c/cb", "https://c/cb?x=1", false),
             ("https://c/cb", "https://c/%63b", false),
             ("http://127.0.0.1/cb", "http://127.0.0.1:51004/cb", true),
-            ("http://127.0.0.1:3000/cb", "http://127.0.0.1:51004/cb", true),
+            (
+                "http://127.0.0.1:3000/cb",
+                "http://127.0.0.1:51004/cb",
+                true,
+            ),
             ("http://127.0.0.1:3000/cb", "http://127.0.0.1/cb", true),
             ("http://127.0.0.1:33418", "http://127.0.0.1:33418/", false),
             ("http://[::1]/cb", "http://[::1]:8080/cb", true),
@@ -247,7 +276,11 @@ mod tests {
             ("cursor://x/cb", "cursor://x:1/cb", false),
         ] {
             let registered = RedirectUri::parse(registered).unwrap();
-            assert_eq!(registered.admits(requested), admitted, "{registered} {requested}");
+            assert_eq!(
+                registered.admits(requested),
+                admitted,
+                "{registered} {requested}"
+            );
         }
     }
 
@@ -286,10 +319,16 @@ mod tests {
             ("https://c/cb", "https://c/cb?code=a%26b&state=s"),
             ("https://c/cb?x=1", "https://c/cb?x=1&code=a%26b&state=s"),
             ("https://c/cb?", "https://c/cb?code=a%26b&state=s"),
-            ("com.example.app:/cb", "com.example.app:/cb?code=a%26b&state=s"),
+            (
+                "com.example.app:/cb",
+                "com.example.app:/cb?code=a%26b&state=s",
+            ),
         ] {
             let uri = RedirectUri::parse(uri).unwrap();
-            assert_eq!(uri.with_parameters([("code", "a&b"), ("state", "s")]), expected);
+            assert_eq!(
+                uri.with_parameters([("code", "a&b"), ("state", "s")]),
+                expected
+            );
         }
     }
 

@@ -11,7 +11,11 @@ use serde_json::{Map, Value};
 #[non_exhaustive]
 pub struct ClientMetadata {
     /// Where codes may be sent.
-    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "null_is_default")]
+    #[serde(
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "null_is_default"
+    )]
     pub redirect_uris: Vec<String>,
     /// How the client authenticates at the token endpoint; `client_secret_basic` when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -89,7 +93,13 @@ impl ClientInformation {
         metadata: ClientMetadata,
     ) -> Self {
         let client_secret_expires_at = client_secret.as_ref().map(|_| 0);
-        Self { client_id, client_id_issued_at, client_secret, client_secret_expires_at, metadata }
+        Self {
+            client_id,
+            client_id_issued_at,
+            client_secret,
+            client_secret_expires_at,
+            metadata,
+        }
     }
 }
 

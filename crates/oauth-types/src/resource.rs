@@ -13,8 +13,8 @@ use crate::issuer::is_loopback;
 /// An absolute https URL (plain http for a loopback host) without fragment or user information.
 ///
 /// Spec: RFC 8707 §2, RFC 9728 §1.2.
-#[derive(Clone, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Deserialize)]
+#[serde(try_from = "String")]
 pub struct ResourceUri {
     text: Arc<str>,
     /// Scheme and host in lower case, no slash after a bare host: only for comparison.
@@ -23,7 +23,9 @@ pub struct ResourceUri {
 
 /// The text cannot be a resource identifier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a resource is an absolute https URL without fragment; plain http is for a loopback host only")]
+#[error(
+    "a resource is an absolute https URL without fragment; plain http is for a loopback host only"
+)]
 pub struct InvalidResource;
 
 impl ResourceUri {
@@ -40,9 +42,17 @@ impl ResourceUri {
         }
         let normal = url.as_str();
         let bare = url.path() == "/" && url.query().is_none();
-        let canonical = if bare { normal.trim_end_matches('/') } else { normal };
+        let canonical = if bare {
+            normal.trim_end_matches('/')
+        } else {
+            normal
+        };
         let text: Arc<str> = Arc::from(text);
-        let canonical = if *text == *canonical { Arc::clone(&text) } else { Arc::from(canonical) };
+        let canonical = if *text == *canonical {
+            Arc::clone(&text)
+        } else {
+            Arc::from(canonical)
+        };
         Ok(Self { text, canonical })
     }
 
@@ -54,13 +64,16 @@ impl ResourceUri {
     /// Whether `text` names this resource: upper case in scheme and host and one slash after a
     /// bare host are forgiven, nothing else is.
     pub fn is_named_by(&self, text: &str) -> bool {
-        *self.text == *text || Self::parse(text).is_ok_and(|other| other.canonical == self.canonical)
+        *self.text == *text
+            || Self::parse(text).is_ok_and(|other| other.canonical == self.canonical)
     }
 
     /// Scheme, host and port.
     pub fn origin(&self) -> &str {
         let authority = self.canonical.find("://").map_or(0, |at| at + 3);
-        let end = self.canonical[authority..].find(['/', '?']).map(|at| at + authority);
+        let end = self.canonical[authority..]
+            .find(['/', '?'])
+            .map(|at| at + authority);
         &self.canonical[..end.unwrap_or(self.canonical.len())]
     }
 
@@ -72,7 +85,10 @@ impl ResourceUri {
     /// Where this resource's metadata document lives: path and query follow the well-known
     /// segment (RFC 9728 §3.1).
     pub fn metadata_path(&self) -> String {
-        format!("/.well-known/oauth-protected-resource{}", self.path_and_query())
+        format!(
+            "/.well-known/oauth-protected-resource{}",
+            self.path_and_query()
+        )
     }
 
     /// The absolute address of [`Self::metadata_path`].
@@ -108,9 +124,9 @@ impl TryFrom<String> for ResourceUri {
     }
 }
 
-impl From<ResourceUri> for String {
-    fn from(resource: ResourceUri) -> Self {
-        resource.text.as_ref().to_owned()
+impl Serialize for ResourceUri {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.text)
     }
 }
 
@@ -121,10 +137,22 @@ mod tests {
     #[test]
     fn metadata_addresses_follow_rfc_9728() {
         for (resource, url) in [
-            ("https://h.example", "https://h.example/.well-known/oauth-protected-resource"),
-            ("https://h.example/", "https://h.example/.well-known/oauth-protected-resource"),
-            ("https://h.example/a/b", "https://h.example/.well-known/oauth-protected-resource/a/b"),
-            ("https://h.example/a/", "https://h.example/.well-known/oauth-protected-resource/a/"),
+            (
+                "https://h.example",
+                "https://h.example/.well-known/oauth-protected-resource",
+            ),
+            (
+                "https://h.example/",
+                "https://h.example/.well-known/oauth-protected-resource",
+            ),
+            (
+                "https://h.example/a/b",
+                "https://h.example/.well-known/oauth-protected-resource/a/b",
+            ),
+            (
+                "https://h.example/a/",
+                "https://h.example/.well-known/oauth-protected-resource/a/",
+            ),
             (
                 "https://h.example/a?x=1",
                 "https://h.example/.well-known/oauth-protected-resource/a?x=1",
@@ -139,16 +167,26 @@ mod tests {
         let bare = ResourceUri::parse("https://h.example").unwrap();
         assert!(bare.is_named_by("HTTPS://H.example/"));
         let mcp = ResourceUri::parse("https://h.example/mcp").unwrap();
-        for other in ["https://h.example/mcp/", "https://h.example/MCP", "https://h.example"] {
+        for other in [
+            "https://h.example/mcp/",
+            "https://h.example/MCP",
+            "https://h.example",
+        ] {
             assert!(!mcp.is_named_by(other), "{other}");
         }
     }
 
     #[test]
     fn what_cannot_be_a_resource_is_refused() {
-        for text in
-            ["", "/mcp", "https://h/#f", "http://h.example/", "urn:x", "https://u@h/", "https://"]
-        {
+        for text in [
+            "",
+            "/mcp",
+            "https://h/#f",
+            "http://h.example/",
+            "urn:x",
+            "https://u@h/",
+            "https://",
+        ] {
             assert!(ResourceUri::parse(text).is_err(), "{text}");
         }
     }

@@ -26,7 +26,10 @@ impl Scope {
     /// # Errors
     /// [`InvalidScope`] for a character outside the grammar, an empty token or an empty list.
     pub fn parse(text: &str) -> Result<Self, InvalidScope> {
-        if text.split(' ').any(|token| token.is_empty() || !token.bytes().all(is_scope_byte)) {
+        if text
+            .split(' ')
+            .any(|token| token.is_empty() || !token.bytes().all(is_scope_byte))
+        {
             return Err(InvalidScope);
         }
         Ok(text.split(' ').collect())

@@ -143,7 +143,9 @@ impl Serialize for SecretHash {
 impl<'de> Deserialize<'de> for SecretHash {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-        let bytes = URL_SAFE_NO_PAD.decode(text.as_bytes()).map_err(serde::de::Error::custom)?;
+        let bytes = URL_SAFE_NO_PAD
+            .decode(text.as_bytes())
+            .map_err(serde::de::Error::custom)?;
         bytes
             .try_into()
             .map(Self)
@@ -167,7 +169,11 @@ mod tests {
         let hash = SecretHash::of(b"x");
         let json = serde_json::to_string(&hash).unwrap();
         assert_eq!(json.len(), 45);
-        assert!(serde_json::from_str::<SecretHash>(&json).unwrap().matches(&hash));
+        assert!(
+            serde_json::from_str::<SecretHash>(&json)
+                .unwrap()
+                .matches(&hash)
+        );
         assert!(serde_json::from_str::<SecretHash>("\"AAAA\"").is_err());
     }
 }

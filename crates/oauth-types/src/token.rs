@@ -42,7 +42,9 @@ pub struct TokenRequest<'a> {
 impl std::fmt::Debug for TokenRequest<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // Nearly every member is a secret.
-        f.debug_struct("TokenRequest").field("grant_type", &self.grant_type).finish_non_exhaustive()
+        f.debug_struct("TokenRequest")
+            .field("grant_type", &self.grant_type)
+            .finish_non_exhaustive()
     }
 }
 
@@ -108,7 +110,13 @@ impl TokenResponse {
         refresh_token: Option<String>,
         scope: Scope,
     ) -> Self {
-        Self { access_token, token_type: "Bearer", expires_in, refresh_token, scope }
+        Self {
+            access_token,
+            token_type: "Bearer",
+            expires_in,
+            refresh_token,
+            scope,
+        }
     }
 }
 
@@ -192,6 +200,15 @@ impl AccessClaims {
         audience: ResourceUri,
         (issued_at, expires_at): (Timestamp, Timestamp),
     ) -> Self {
-        Self { issuer, subject, client_id, scope, audience, issued_at, expires_at, grant: None }
+        Self {
+            issuer,
+            subject,
+            client_id,
+            scope,
+            audience,
+            issued_at,
+            expires_at,
+            grant: None,
+        }
     }
 }

@@ -19,7 +19,9 @@ pub struct DangerAutoApprove {
 impl DangerAutoApprove {
     /// Everybody is `subject`.
     pub fn new(subject: &str) -> Self {
-        Self { subject: Subject::new(subject) }
+        Self {
+            subject: Subject::new(subject),
+        }
     }
 }
 

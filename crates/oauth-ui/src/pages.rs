@@ -51,12 +51,20 @@ impl<S: SignIn> Pages<S> {
         if let Err(limited) = count(visit, username).await {
             let seconds = limited.retry_after.as_seconds();
             let text = format!("Too many attempts. Try again in {seconds} seconds.");
-            return Ok(Outcome::Respond(sign_in_page(visit, username, Some(&text))?));
+            return Ok(Outcome::Respond(sign_in_page(
+                visit,
+                username,
+                Some(&text),
+            )?));
         }
         let fits = !username.is_empty()
             && username.len() <= LONGEST_USERNAME
             && password.len() <= LONGEST_PASSWORD;
-        let known = if fits { self.sign_in.authenticate(username, password).await? } else { None };
+        let known = if fits {
+            self.sign_in.authenticate(username, password).await?
+        } else {
+            None
+        };
         Ok(match known {
             Some(authentication) => Outcome::SignedIn(authentication),
             None => {
@@ -93,7 +101,10 @@ impl<S: SignIn> Interaction for Pages<S> {
             Some("switch") => Outcome::Respond(sign_in_page(&visit, "", None)?),
             Some("approve") => {
                 let asked = visit.pending.scope();
-                let allowed: Scope = form.all("scope").filter(|token| asked.contains(token)).collect();
+                let allowed: Scope = form
+                    .all("scope")
+                    .filter(|token| asked.contains(token))
+                    .collect();
                 if allowed.is_empty() {
                     let text = "Nothing is ticked. Tick what you allow, or deny.";
                     Outcome::Respond(consent_page(&visit, subject, Some(text))?)
@@ -133,12 +144,19 @@ fn consent_page(
 ) -> Result<Page, InteractionError> {
     let (pending, config) = (visit.pending, visit.server.config());
     let named = || {
-        config.resources.iter().filter(|resource| pending.resources().contains(&resource.uri))
+        config
+            .resources
+            .iter()
+            .filter(|resource| pending.resources().contains(&resource.uri))
     };
     let scopes = pending.scope().iter().map(|name| {
-        let described =
-            named().flat_map(|resource| &resource.scopes).find(|scope| scope.name == name);
-        ScopeView { name, description: described.map_or(name, |scope| &scope.description) }
+        let described = named()
+            .flat_map(|resource| &resource.scopes)
+            .find(|scope| scope.name == name);
+        ScopeView {
+            name,
+            description: described.map_or(name, |scope| &scope.description),
+        }
     });
     let view = ConsentView {
         style: style(),
@@ -171,20 +189,34 @@ pub(crate) fn notice_page(notice: &Notice<'_>) -> Page {
             "The server is busy or being restarted. Go back and send the form again: nothing was lost.",
             None,
         ),
-        Notice::ConfirmRedirect { host, location, message } => {
-            ("The application made a mistake", *message, Some(Leave { host, location }))
-        }
+        Notice::ConfirmRedirect {
+            host,
+            location,
+            message,
+        } => (
+            "The application made a mistake",
+            *message,
+            Some(Leave { host, location }),
+        ),
         _ => ("This cannot go on", "The request cannot be answered.", None),
     };
     let message = sentence(message);
-    let view = NoticeView { style: style(), heading, message: &message, leave };
+    let view = NoticeView {
+        style: style(),
+        heading,
+        message: &message,
+        leave,
+    };
     page(&view).unwrap_or_else(|_| Page::new(String::new(), String::new()))
 }
 
 /// Errors are phrases; a page wants a sentence.
 fn sentence(phrase: &str) -> String {
     let mut characters = phrase.chars();
-    let first: String = characters.next().map(|c| c.to_uppercase().collect()).unwrap_or_default();
+    let first: String = characters
+        .next()
+        .map(|c| c.to_uppercase().collect())
+        .unwrap_or_default();
     let end = if phrase.ends_with('.') { "" } else { "." };
     format!("{first}{}{end}", characters.as_str())
 }

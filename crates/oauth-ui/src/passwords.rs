@@ -48,7 +48,11 @@ impl StoredPasswords {
     /// [`PasswordError`] when the stand-in digest cannot be made.
     pub fn new(storage: Arc<dyn Storage>, entropy: &dyn Entropy) -> Result<Self, PasswordError> {
         let nobody = digest(entropy, SecretText::generate(entropy)?.expose())?;
-        Ok(Self { storage, permits: Semaphore::new(AT_ONCE), nobody: Arc::from(nobody) })
+        Ok(Self {
+            storage,
+            permits: Semaphore::new(AT_ONCE),
+            nobody: Arc::from(nobody),
+        })
     }
 
     /// Gives a person a password, or another one. A password that is already right is kept, so
@@ -65,7 +69,9 @@ impl StoredPasswords {
         let subject = Subject::new(username);
         loop {
             let found = self.storage.subjects().find(&subject).await?;
-            let held = found.as_ref().and_then(|found| found.record.password.as_deref());
+            let held = found
+                .as_ref()
+                .and_then(|found| found.record.password.as_deref());
             if held.is_some_and(|held| belongs(held, password)) {
                 return Ok(());
             }
@@ -76,7 +82,11 @@ impl StoredPasswords {
             record.password = Some(digest(entropy, password)?);
             let done = match &found {
                 Some(found) => {
-                    let outcome = self.storage.subjects().replace(found.revision, record).await?;
+                    let outcome = self
+                        .storage
+                        .subjects()
+                        .replace(found.revision, record)
+                        .await?;
                     matches!(outcome, Replace::Replaced(_))
                 }
                 None => self.storage.subjects().insert(record).await? == Insert::Inserted,
@@ -109,7 +119,11 @@ impl SignIn for StoredPasswords {
             Some(held) => (Arc::from(held), true),
             None => (Arc::clone(&self.nobody), false),
         };
-        let _permit = self.permits.acquire().await.map_err(InteractionError::new)?;
+        let _permit = self
+            .permits
+            .acquire()
+            .await
+            .map_err(InteractionError::new)?;
         let password = SecretText::new(password);
         let belongs = tokio::task::spawn_blocking(move || belongs(&held, password.expose()));
         let belongs = belongs.await.map_err(InteractionError::new)?;
@@ -121,11 +135,15 @@ fn digest(entropy: &dyn Entropy, password: &str) -> Result<String, PasswordError
     let mut salt = [0u8; 16];
     entropy.fill(&mut salt)?;
     let digest = Argon2::default().hash_password_with_salt(password.as_bytes(), &salt);
-    digest.map(|digest| digest.to_string()).map_err(|_| PasswordError::Digest)
+    digest
+        .map(|digest| digest.to_string())
+        .map_err(|_| PasswordError::Digest)
 }
 
 fn belongs(held: &str, password: &str) -> bool {
     PasswordHash::new(held).is_ok_and(|held| {
-        Argon2::default().verify_password(password.as_bytes(), &held).is_ok()
+        Argon2::default()
+            .verify_password(password.as_bytes(), &held)
+            .is_ok()
     })
 }

@@ -13,7 +13,10 @@ const STYLE: &str = include_str!("../templates/style.css");
 
 /// The one style element's digest, which alone lets it through the content security policy.
 static STYLE_HASH: LazyLock<String> = LazyLock::new(|| {
-    format!("sha256-{}", STANDARD.encode(SecretHash::of(STYLE.as_bytes()).as_bytes()))
+    format!(
+        "sha256-{}",
+        STANDARD.encode(SecretHash::of(STYLE.as_bytes()).as_bytes())
+    )
 });
 
 /// Renders a view.

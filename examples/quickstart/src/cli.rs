@@ -72,7 +72,10 @@ impl Flags {
         if !issuer.path().is_empty() {
             return Err("--public-url has no path; --issuer-path sets the issuer's".to_owned());
         }
-        let host = issuer.authority().rsplit_once(':').map_or(issuer.authority(), |(host, _)| host);
+        let host = issuer
+            .authority()
+            .rsplit_once(':')
+            .map_or(issuer.authority(), |(host, _)| host);
         let local_name = matches!(host, "localhost" | "127.0.0.1" | "[::1]");
         if !bound.ip().is_loopback() || !local_name {
             return Err(
@@ -93,7 +96,10 @@ impl Flags {
         println!("Sign in as      {} / {}", user.0, user.1);
         println!("Service client  service / service-secret  (client credentials, introspection)");
         if self.danger_auto_approve {
-            println!("DANGER          nobody is asked anything: everybody is {}", user.0);
+            println!(
+                "DANGER          nobody is asked anything: everybody is {}",
+                user.0
+            );
         }
         if self.danger_no_rate_limits {
             println!("DANGER          attempts are not counted");

@@ -30,7 +30,10 @@ pub(crate) struct Store {
 pub(crate) async fn open(data: &str) -> Result<Store, Box<dyn Error>> {
     if data == "memory" {
         let place = "in memory, gone when the server stops".to_owned();
-        return Ok(Store { storage: Arc::new(MemoryStorage::new()), place });
+        return Ok(Store {
+            storage: Arc::new(MemoryStorage::new()),
+            place,
+        });
     }
     let file = match data.split_once(':') {
         Some(("sqlite", file)) => PathBuf::from(file.strip_prefix("//").unwrap_or(file)),
@@ -42,11 +45,17 @@ pub(crate) async fn open(data: &str) -> Result<Store, Box<dyn Error>> {
         }
         _ => Path::new(data).join("oauth.sqlite"),
     };
-    if let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+    if let Some(folder) = file
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+    {
         private_folder(folder)?;
     }
     let storage = SqliteStorage::open(&file).await?;
-    Ok(Store { storage: Arc::new(storage), place: file.display().to_string() })
+    Ok(Store {
+        storage: Arc::new(storage),
+        place: file.display().to_string(),
+    })
 }
 
 /// The root secret: from the file named, from `OAUTH_ROOT_SECRET`, or made here for development.
@@ -108,7 +117,10 @@ pub(crate) async fn seed_service_client(
         id: ClientId::new("service"),
         registration: ClientRegistration::Preregistered,
         token_endpoint_auth_method: TokenEndpointAuthMethod::ClientSecretBasic,
-        secrets: vec![ClientSecret { hash: SecretHash::of(b"service-secret"), expires_at: None }],
+        secrets: vec![ClientSecret {
+            hash: SecretHash::of(b"service-secret"),
+            expires_at: None,
+        }],
         redirect_uris: Vec::new(),
         grant_types: vec![GrantType::ClientCredentials],
         scope: None,

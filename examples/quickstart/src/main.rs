@@ -12,6 +12,7 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use clap::Parser;
@@ -25,6 +26,10 @@ use oauth_ui::{DangerAutoApprove, Pages, StoredPasswords};
 use tokio::net::TcpListener;
 
 use crate::cli::Flags;
+
+/// Many small allocations per request are what a token server does.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// The person who can sign in.
 const USER: &str = "alice";
@@ -49,7 +54,10 @@ async fn run(flags: Flags) -> Result<(), Box<dyn Error>> {
         .await
         .map_err(|error| format!("cannot listen on {}: {error}", flags.listen))?;
     let origin = flags.origin(listener.local_addr()?)?;
-    let issuer = Issuer::parse(&format!("{origin}{}", flags.issuer_path.as_deref().unwrap_or("")))?;
+    let issuer = Issuer::parse(&format!(
+        "{origin}{}",
+        flags.issuer_path.as_deref().unwrap_or("")
+    ))?;
     let mcp = ResourceUri::parse(&format!("{origin}/mcp"))?;
 
     let store = data::open(&flags.data).await?;
@@ -76,7 +84,9 @@ async fn run(flags: Flags) -> Result<(), Box<dyn Error>> {
         Arc::new(AuthorizationServer::open(config, store.storage.clone(), &root, ports).await?);
 
     let passwords = StoredPasswords::new(store.storage.clone(), server.entropy())?;
-    passwords.set_password(server.entropy(), USER, PASSWORD).await?;
+    passwords
+        .set_password(server.entropy(), USER, PASSWORD)
+        .await?;
     let interaction: Arc<dyn Interaction> = if flags.danger_auto_approve {
         Arc::new(DangerAutoApprove::new(USER))
     } else {
@@ -101,8 +111,8 @@ async fn run(flags: Flags) -> Result<(), Box<dyn Error>> {
 }
 
 /// Reports who called, as far as the token tells.
-async fn whoami(Claims(claims): Claims) -> Json<serde_json::Value> {
-    Json(mcp::describe(&claims))
+async fn whoami(Claims(claims): Claims) -> Response {
+    Json(mcp::Caller::from(&claims)).into_response()
 }
 
 /// Forgets, now and then, what nothing can present any more.

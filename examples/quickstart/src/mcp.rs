@@ -27,12 +27,17 @@ struct Note {
 impl Tools {
     #[tool(description = "Reports who is calling, through which client and with which scopes")]
     fn whoami(&self, extensions: Extensions) -> Result<String, ErrorData> {
-        Ok(describe(caller(&extensions)?).to_string())
+        let caller = Caller::from(caller(&extensions)?);
+        serde_json::to_string(&caller)
+            .map_err(|error| ErrorData::internal_error(error.to_string(), None))
     }
 
     #[tool(description = "Reads the note that this server keeps")]
     fn read_note(&self) -> String {
-        self.note.lock().map(|note| note.clone()).unwrap_or_default()
+        self.note
+            .lock()
+            .map(|note| note.clone())
+            .unwrap_or_default()
     }
 
     #[tool(description = "Replaces the note that this server keeps; needs the scope mcp:write")]
@@ -69,29 +74,48 @@ fn caller(extensions: &Extensions) -> Result<&AccessClaims, ErrorData> {
 }
 
 /// A caller in words.
-pub(crate) fn describe(claims: &AccessClaims) -> serde_json::Value {
-    serde_json::json!({
-        "subject": claims.subject,
-        "client_id": claims.client_id,
-        "scope": claims.scope,
-        "audience": claims.audience,
-        "issuer": claims.issuer,
-        "expires_at": claims.expires_at,
-    })
+#[derive(serde::Serialize)]
+pub(crate) struct Caller<'a> {
+    subject: &'a str,
+    client_id: &'a str,
+    scope: &'a str,
+    audience: &'a str,
+    issuer: &'a str,
+    expires_at: u64,
+}
+
+impl<'a> From<&'a AccessClaims> for Caller<'a> {
+    fn from(claims: &'a AccessClaims) -> Self {
+        Self {
+            subject: claims.subject.as_str(),
+            client_id: claims.client_id.as_str(),
+            scope: claims.scope.as_str(),
+            audience: claims.audience.as_str(),
+            issuer: claims.issuer.as_str(),
+            expires_at: claims.expires_at.as_unix(),
+        }
+    }
 }
 
 /// The MCP endpoint, and what ends its open streams.
 pub(crate) fn service(
     origin: &str,
-) -> (StreamableHttpService<Tools, LocalSessionManager>, CancellationToken) {
+) -> (
+    StreamableHttpService<Tools, LocalSessionManager>,
+    CancellationToken,
+) {
     let stop = CancellationToken::new();
-    let authority = origin.split_once("://").map_or(origin, |(_, authority)| authority);
+    let authority = origin
+        .split_once("://")
+        .map_or(origin, |(_, authority)| authority);
     let config = StreamableHttpServerConfig::default()
         .with_cancellation_token(stop.clone())
         .with_allowed_hosts([authority])
         // Pages of programs on this machine, such as the MCP Inspector, and no others.
         .with_allowed_origins(["http://localhost:*", "http://127.0.0.1:*", "http://[::1]:*"]);
-    let tools = Tools { note: Arc::default() };
+    let tools = Tools {
+        note: Arc::default(),
+    };
     let service = StreamableHttpService::new(move || Ok(tools.clone()), Arc::default(), config);
     (service, stop)
 }

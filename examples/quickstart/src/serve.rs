@@ -1,8 +1,12 @@
-//! The accept loop: time limits on slow clients, and an orderly end.
+//! The accept loop: an end to silent connections, and an orderly end of all.
 
-use std::convert::Infallible;
 use std::error::Error;
+use std::io;
 use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
@@ -10,15 +14,20 @@ use axum::body::Body;
 use axum::extract::ConnectInfo;
 use hyper::Request;
 use hyper::body::Incoming;
+use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
-use tower::ServiceExt;
+use tokio_util::task::TaskTracker;
+use tower::Service;
 
-/// How long a client may take over its headers.
-const HEADERS: Duration = Duration::from_secs(10);
+/// A connection on which the server had nothing to say for so long is closed: one that idles,
+/// and one that drips its headers. Event streams say something every fifteen seconds.
+const SILENCE: Duration = Duration::from_secs(60);
+/// How often a connection looks whether it should end. One look a second costs less than a timer
+/// set for every request.
+const LOOK: Duration = Duration::from_secs(1);
 /// How long requests in flight may take to end.
 const DRAIN: Duration = Duration::from_secs(5);
 
@@ -29,14 +38,25 @@ pub(crate) async fn until_signal(
     stop_tools: CancellationToken,
 ) -> Result<(), Box<dyn Error>> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADERS);
-    builder.http2().timer(TokioTimer::new()).max_concurrent_streams(128);
-    let graceful = GracefulShutdown::new();
-    let mut signal = std::pin::pin!(signal());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(None);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(128);
+    let builder = Arc::new(builder);
+    let stopping = Arc::new(AtomicBool::new(false));
+    let connections = TaskTracker::new();
+    let mut signal = pin!(signal());
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, peer)) => connection(stream, peer, &app, &builder, &graceful),
+                Ok((stream, peer)) => {
+                    let (app, builder) = (app.clone(), Arc::clone(&builder));
+                    connections.spawn(connection(stream, peer, app, builder, Arc::clone(&stopping)));
+                }
                 // Out of file handles, for one: others will be closed soon.
                 Err(error) => {
                     tracing::warn!("cannot accept: {error}");
@@ -47,36 +67,109 @@ pub(crate) async fn until_signal(
         }
     }
     drop(listener);
+    stopping.store(true, Ordering::Relaxed);
     // Event streams have no end of their own.
     stop_tools.cancel();
-    if tokio::time::timeout(DRAIN, graceful.shutdown()).await.is_err() {
+    connections.close();
+    if tokio::time::timeout(DRAIN, connections.wait())
+        .await
+        .is_err()
+    {
         tracing::warn!("some requests were still running");
     }
     Ok(())
 }
 
-fn connection(
+async fn connection(
     stream: TcpStream,
     peer: SocketAddr,
-    app: &Router,
-    builder: &auto::Builder<TokioExecutor>,
-    graceful: &GracefulShutdown,
+    app: Router,
+    builder: Arc<auto::Builder<TokioExecutor>>,
+    stopping: Arc<AtomicBool>,
 ) {
     // Answers are small and complete; waiting to join them only delays.
     let _ = stream.set_nodelay(true);
-    let app = app.clone();
+    let spoke = Arc::new(AtomicBool::new(false));
+    let io = Heard {
+        inner: TokioIo::new(stream),
+        spoke: Arc::clone(&spoke),
+    };
     let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
-        let answer = app.clone().oneshot(request.map(Body::new));
-        async move { answer.await.map_err(|never: Infallible| never) }
+        // A router is always ready.
+        app.clone().call(request.map(Body::new))
     });
-    let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
-    let connection = graceful.watch(connection);
-    tokio::spawn(async move {
-        if let Err(error) = connection.await {
-            tracing::debug!("connection ended: {error}");
+    let mut connection = pin!(builder.serve_connection(io, service));
+    let mut look = tokio::time::interval(LOOK);
+    let mut silent = Duration::ZERO;
+    loop {
+        tokio::select! {
+            biased;
+            ended = connection.as_mut() => {
+                if let Err(error) = ended {
+                    tracing::debug!("connection ended: {error}");
+                }
+                return;
+            }
+            _ = look.tick() => {
+                silent = if spoke.swap(false, Ordering::Relaxed) { Duration::ZERO } else { silent + LOOK };
+                if silent > SILENCE {
+                    return;
+                }
+                if stopping.load(Ordering::Relaxed) {
+                    connection.as_mut().graceful_shutdown();
+                }
+            }
         }
-    });
+    }
+}
+
+/// A connection that remembers whether anything was written to it.
+struct Heard {
+    inner: TokioIo<TcpStream>,
+    spoke: Arc<AtomicBool>,
+}
+
+impl Read for Heard {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_read(cx, buf)
+    }
+}
+
+impl Write for Heard {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.spoke.store(true, Ordering::Relaxed);
+        Pin::new(&mut self.inner).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.spoke.store(true, Ordering::Relaxed);
+        Pin::new(&mut self.inner).poll_write_vectored(cx, bufs)
+    }
 }
 
 async fn signal() {

@@ -30,14 +30,20 @@ struct Journal {
 
 impl Journal {
     fn note(&mut self, kind: &str, presented: &str, answer: &Answer) {
-        let (access, refresh) = (answer.member("access_token"), answer.member("refresh_token"));
+        let (access, refresh) = (
+            answer.member("access_token"),
+            answer.member("refresh_token"),
+        );
         writeln!(self.file, "{kind} {presented} {access} {refresh}").unwrap();
         self.file.sync_data().unwrap();
         self.access.push(access);
         match kind {
             "code" => *self.codes.entry(presented.to_owned()).or_default() += 1,
             _ => {
-                self.successors.entry(presented.to_owned()).or_default().insert(refresh);
+                self.successors
+                    .entry(presented.to_owned())
+                    .or_default()
+                    .insert(refresh);
             }
         }
     }
@@ -77,7 +83,10 @@ fn a_killed_server_honours_nothing_twice_and_loses_nothing() {
             server = Quickstart::start(&folder.0, port, &flags);
         }
         over.store(true, Ordering::SeqCst);
-        let journals = clients.into_iter().map(|client| client.join().unwrap()).collect();
+        let journals = clients
+            .into_iter()
+            .map(|client| client.join().unwrap())
+            .collect();
         println!("{KILLS} kills, {total} acknowledged requests before them");
         journals
     });
@@ -88,16 +97,29 @@ fn a_killed_server_honours_nothing_twice_and_loses_nothing() {
         .filter(|line| line.contains("GrantClosed"))
         .filter_map(|line| Some(line.split_once("GrantId(")?.1.split(')').next()?))
         .collect();
-    let (mut received, mut lost, mut twice, mut split, mut excused, mut doubtful) = (0, 0, 0, 0, 0, 0);
+    let (mut received, mut lost, mut twice, mut split, mut excused, mut doubtful) =
+        (0, 0, 0, 0, 0, 0);
     for journal in &journals {
-        twice += journal.codes.values().filter(|answers| **answers > 1).count();
-        split += journal.successors.values().filter(|successors| successors.len() > 1).count();
+        twice += journal
+            .codes
+            .values()
+            .filter(|answers| **answers > 1)
+            .count();
+        split += journal
+            .successors
+            .values()
+            .filter(|successors| successors.len() > 1)
+            .count();
         doubtful += journal.doubtful;
         for token in &journal.access {
             received += 1;
             if client.whoami(token).unwrap().status != 200 {
                 // Prefix and key number come before the grant's name.
-                if closed.contains(&token[7..29]) { excused += 1 } else { lost += 1 }
+                if closed.contains(&token[7..29]) {
+                    excused += 1
+                } else {
+                    lost += 1
+                }
             }
         }
     }
@@ -108,7 +130,10 @@ fn a_killed_server_honours_nothing_twice_and_loses_nothing() {
     );
     assert_eq!((lost, twice, split), (0, 0, 0));
     // And a code that was answered once is answered no more.
-    for code in journals.iter().filter_map(|journal| journal.codes.keys().next()) {
+    for code in journals
+        .iter()
+        .filter_map(|journal| journal.codes.keys().next())
+    {
         assert_eq!(client.redeem(code).unwrap().status, 400);
     }
 }
@@ -139,7 +164,10 @@ fn live(client: &Client, file: File, acknowledged: &AtomicUsize, over: &AtomicBo
         let mut token = answer.member("refresh_token");
         for _ in 0..REFRESHES_PER_GRANT {
             let (answer, _) = until_answered(|| client.refresh(&token));
-            assert_eq!(answer.status, 200, "an honest client was refused: {answer:?}");
+            assert_eq!(
+                answer.status, 200,
+                "an honest client was refused: {answer:?}"
+            );
             journal.note("refresh", &token, &answer);
             // Asked again, whatever happened meanwhile, the answer is the same.
             let (again, _) = until_answered(|| client.refresh(&token));

@@ -19,10 +19,19 @@ fn tokens_outlive_a_restart() {
     assert_eq!(server.stop(), Some(0));
 
     let server = Quickstart::start(&folder.0, port, &[AUTO]);
-    assert_eq!(client.whoami(&tokens.member("access_token")).unwrap().status, 200);
+    assert_eq!(
+        client
+            .whoami(&tokens.member("access_token"))
+            .unwrap()
+            .status,
+        200
+    );
     let refreshed = client.refresh(&tokens.member("refresh_token")).unwrap();
     assert_eq!(refreshed.status, 200, "{refreshed:?}");
-    assert_ne!(refreshed.member("refresh_token"), tokens.member("refresh_token"));
+    assert_ne!(
+        refreshed.member("refresh_token"),
+        tokens.member("refresh_token")
+    );
     assert_eq!(server.stop(), Some(0));
 }
 
@@ -46,9 +55,15 @@ fn the_service_client_gets_tokens_and_asks_about_others() {
     assert_eq!(own.member("refresh_token"), "");
     let whoami = client.whoami(&own.member("access_token")).unwrap();
     assert_eq!(whoami.member("subject"), "service");
-    let asked = form("/introspect", &format!("token={}", tokens.member("access_token")));
+    let asked = form(
+        "/introspect",
+        &format!("token={}", tokens.member("access_token")),
+    );
     let claims: serde_json::Value = serde_json::from_str(&asked.body).unwrap();
-    assert_eq!((&claims["active"], &claims["sub"]), (&true.into(), &"alice".into()));
+    assert_eq!(
+        (&claims["active"], &claims["sub"]),
+        (&true.into(), &"alice".into())
+    );
     let unknown = form("/introspect", "token=x");
     assert_eq!(unknown.body, r#"{"active":false}"#);
 }
@@ -62,27 +77,63 @@ fn two_processes_on_one_file_race_like_one() {
     let first = Quickstart::start(&folder.0, port, &[AUTO]);
     let second = Quickstart::start(&folder.0, other, &[AUTO, "--public-url", &url]);
     let client = Client::register(first.address);
-    let clients = [client.clone(), Client { address: second.address, ..client.clone() }];
+    let clients = [
+        client.clone(),
+        Client {
+            address: second.address,
+            ..client.clone()
+        },
+    ];
 
     let code = client.code().unwrap();
     let answers = race(|racer| clients[racer % 2].redeem(&code).unwrap());
-    let won: Vec<&Answer> = answers.iter().filter(|answer| answer.status == 200).collect();
+    let won: Vec<&Answer> = answers
+        .iter()
+        .filter(|answer| answer.status == 200)
+        .collect();
     assert_eq!(won.len(), 1, "a code was redeemed {} times", won.len());
-    assert!(answers.iter().all(|answer| answer.status == 200 || answer.member("error") == "invalid_grant"));
-    assert_eq!(client.whoami(&won[0].member("access_token")).unwrap().status, 401);
+    assert!(
+        answers
+            .iter()
+            .all(|answer| answer.status == 200 || answer.member("error") == "invalid_grant")
+    );
+    assert_eq!(
+        client
+            .whoami(&won[0].member("access_token"))
+            .unwrap()
+            .status,
+        401
+    );
 
     let tokens = client.redeem(&client.code().unwrap()).unwrap();
     let token = tokens.member("refresh_token");
     let answers = race(|racer| clients[racer % 2].refresh(&token).unwrap());
     for answer in &answers {
         assert_eq!(answer.status, 200, "{answer:?}");
-        assert_eq!(answer.member("access_token"), answers[0].member("access_token"));
-        assert_eq!(answer.member("refresh_token"), answers[0].member("refresh_token"));
+        assert_eq!(
+            answer.member("access_token"),
+            answers[0].member("access_token")
+        );
+        assert_eq!(
+            answer.member("refresh_token"),
+            answers[0].member("refresh_token")
+        );
     }
-    let third = clients[1].refresh(&answers[0].member("refresh_token")).unwrap();
+    let third = clients[1]
+        .refresh(&answers[0].member("refresh_token"))
+        .unwrap();
     assert_eq!(third.status, 200);
-    assert_eq!(client.refresh(&token).unwrap().member("error"), "invalid_grant");
-    assert_eq!(clients[1].whoami(&third.member("access_token")).unwrap().status, 401);
+    assert_eq!(
+        client.refresh(&token).unwrap().member("error"),
+        "invalid_grant"
+    );
+    assert_eq!(
+        clients[1]
+            .whoami(&third.member("access_token"))
+            .unwrap()
+            .status,
+        401
+    );
 }
 
 fn race(ask: impl Fn(usize) -> Answer + Sync) -> Vec<Answer> {
@@ -97,7 +148,10 @@ fn race(ask: impl Fn(usize) -> Answer + Sync) -> Vec<Answer> {
                 })
             })
             .collect();
-        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap())
+            .collect()
     })
 }
 
@@ -105,13 +159,27 @@ fn race(ask: impl Fn(usize) -> Answer + Sync) -> Vec<Answer> {
 fn well_known_credentials_stay_on_this_machine() {
     for flags in [
         vec!["--listen", "0.0.0.0:0"],
-        vec!["--listen", "127.0.0.1:0", "--public-url", "https://mcp.example"],
-        vec!["--listen", "127.0.0.1:0", "--data", "postgres://localhost/x"],
+        vec![
+            "--listen",
+            "127.0.0.1:0",
+            "--public-url",
+            "https://mcp.example",
+        ],
+        vec![
+            "--listen",
+            "127.0.0.1:0",
+            "--data",
+            "postgres://localhost/x",
+        ],
         vec!["--listen", "127.0.0.1:0", "--issuer-path", "auth"],
     ] {
         let folder = Folder::new("refused");
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_quickstart"));
-        let output = command.current_dir(&folder.0).args(&flags).output().unwrap();
+        let output = command
+            .current_dir(&folder.0)
+            .args(&flags)
+            .output()
+            .unwrap();
         assert!(!output.status.success(), "{flags:?}");
         assert!(output.stderr.starts_with(b"error: "), "{flags:?}");
     }
@@ -127,7 +195,12 @@ fn a_login_page_answers_to_its_own_name_only() {
         format!("GET {path} HTTP/1.1\r\nHost: rebound.example\r\nConnection: close\r\n\r\n");
     assert_eq!(common::send(server.address, &request).unwrap().status, 421);
     // And the tools answer to no strange page.
-    let strange = get(server.address, "/whoami", "Origin: https://evil.example\r\n").unwrap();
+    let strange = get(
+        server.address,
+        "/whoami",
+        "Origin: https://evil.example\r\n",
+    )
+    .unwrap();
     assert_eq!(strange.status, 401);
     let _ = post(server.address, "/token", &[]).unwrap();
 }

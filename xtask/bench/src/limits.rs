@@ -26,7 +26,10 @@ pub(crate) async fn serve() -> Fallible<()> {
     let shards: Shards = Arc::new((0..SHARDS).map(|_| Mutex::default()).collect());
     let app = Router::new()
         .route("/", get(|| async { json(FIXED.to_owned()) }))
-        .route("/token", post(move |body: Bytes| token(shards.clone(), body)));
+        .route(
+            "/token",
+            post(move |body: Bytes| token(shards.clone(), body)),
+        );
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     println!("http://{}/", listener.local_addr()?);
     axum::serve(listener, app).await?;

@@ -52,7 +52,11 @@ impl Load {
     }
 
     pub(crate) fn post_form(address: SocketAddr, path: &str, body: &str, requests: usize) -> Self {
-        Self::same(address, post(address, path, "application/x-www-form-urlencoded", body), requests)
+        Self::same(
+            address,
+            post(address, path, "application/x-www-form-urlencoded", body),
+            requests,
+        )
     }
 
     /// Sends everything; says how many answers came. Any answer that is not a success is an error.
@@ -94,7 +98,10 @@ impl Connection {
     pub(crate) async fn open(address: SocketAddr) -> Fallible<Self> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
-        Ok(Self { stream, buffer: Vec::new() })
+        Ok(Self {
+            stream,
+            buffer: Vec::new(),
+        })
     }
 
     /// Sends one request and reads its whole answer. Understands `Content-Length` only, which is
@@ -106,15 +113,22 @@ impl Connection {
             if self.stream.read_buf(&mut self.buffer).await? == 0 {
                 return Err("the connection broke off".into());
             }
-            let Some(end) = find(&self.buffer, b"\r\n\r\n") else { continue };
+            let Some(end) = find(&self.buffer, b"\r\n\r\n") else {
+                continue;
+            };
             let head = std::str::from_utf8(&self.buffer[..end])?.to_owned();
-            let length = header(&head, "content-length").and_then(|n| n.parse().ok()).unwrap_or(0);
+            let length = header(&head, "content-length")
+                .and_then(|n| n.parse().ok())
+                .unwrap_or(0);
             while self.buffer.len() < end + 4 + length {
                 if self.stream.read_buf(&mut self.buffer).await? == 0 {
                     return Err("the connection broke off".into());
                 }
             }
-            let status = head.get(9..12).and_then(|code| code.parse().ok()).unwrap_or(0);
+            let status = head
+                .get(9..12)
+                .and_then(|code| code.parse().ok())
+                .unwrap_or(0);
             let body = self.buffer[end + 4..end + 4 + length].to_vec();
             return Ok(Answer { status, head, body });
         }
@@ -122,7 +136,9 @@ impl Connection {
 }
 
 fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
-    haystack.windows(needle.len()).position(|window| window == needle)
+    haystack
+        .windows(needle.len())
+        .position(|window| window == needle)
 }
 
 /// The value of a header, by its lower-case name.

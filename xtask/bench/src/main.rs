@@ -43,7 +43,12 @@ async fn main() -> Fallible<()> {
             "--rounds" => rounds = value()?.parse()?,
             "--requests" => requests = value()?.parse()?,
             "--quickstart" => quickstart = value()?,
-            _ => return Err(format!("unknown argument {arg}; --rounds N --requests N --quickstart PATH").into()),
+            _ => {
+                return Err(format!(
+                    "unknown argument {arg}; --rounds N --requests N --quickstart PATH"
+                )
+                .into());
+            }
         }
     }
     let own = std::env::current_exe()?.display().to_string();
@@ -67,7 +72,9 @@ async fn main() -> Fallible<()> {
             let mine = ours.cpu_per_request(load).await?;
             let bound = match limit {
                 Limit::Get => Load::get(limits.address, "/", requests),
-                Limit::Post => Load::post_form(limits.address, "/token", &oauth::example_form(), requests),
+                Limit::Post => {
+                    Load::post_form(limits.address, "/token", &oauth::example_form(), requests)
+                }
             };
             let bound = limits.cpu_per_request(bound).await?;
             eprintln!("  {name}: {mine:.2} µs, limit {bound:.2} µs");
@@ -87,8 +94,18 @@ async fn main() -> Fallible<()> {
         println!("| {name} | {mine:.2} | {which} {bound:.2} | {ratio:.2} | {must:.2} |");
     }
     println!();
-    println!("{rounds} rounds in turn, {requests} requests each over {} connections.", load::CONNECTIONS);
-    println!("{}", if held { "Every must is held." } else { "A must is missed." });
+    println!(
+        "{rounds} rounds in turn, {requests} requests each over {} connections.",
+        load::CONNECTIONS
+    );
+    println!(
+        "{}",
+        if held {
+            "Every must is held."
+        } else {
+            "A must is missed."
+        }
+    );
     Ok(())
 }
 

@@ -42,10 +42,16 @@ impl Flow {
         let request = post(address, "/register", "application/json", REGISTRATION);
         let answer = connection.send(&request).await?;
         let client_id = member(&answer.body, "client_id")?;
-        let mut flow = Self { address, client_id, access_token: String::new() };
+        let mut flow = Self {
+            address,
+            client_id,
+            access_token: String::new(),
+        };
         let code = flow.code(&mut connection).await?;
         let form = exchange_form(&flow.client_id, &code);
-        let answer = connection.send(&post(address, "/token", FORM, &form)).await?;
+        let answer = connection
+            .send(&post(address, "/token", FORM, &form))
+            .await?;
         flow.access_token = member(&answer.body, "access_token")?;
         Ok(flow)
     }
@@ -59,7 +65,9 @@ impl Flow {
         );
         let answer = connection.send(&get(self.address, &path, "")).await?;
         let location = header(&answer.head, "location").unwrap_or_default();
-        let (_, rest) = location.split_once("code=").ok_or("no code in the redirect")?;
+        let (_, rest) = location
+            .split_once("code=")
+            .ok_or("no code in the redirect")?;
         Ok(rest.split('&').next().unwrap_or_default().to_owned())
     }
 
@@ -75,12 +83,20 @@ impl Flow {
     /// The bearer check.
     pub(crate) fn whoami(&self, requests: usize) -> Load {
         let authorization = format!("Authorization: Bearer {}\r\n", self.access_token);
-        Load::same(self.address, get(self.address, "/whoami", &authorization), requests)
+        Load::same(
+            self.address,
+            get(self.address, "/whoami", &authorization),
+            requests,
+        )
     }
 
     /// The discovery document.
     pub(crate) fn metadata(&self, requests: usize) -> Load {
-        Load::get(self.address, "/.well-known/oauth-authorization-server", requests)
+        Load::get(
+            self.address,
+            "/.well-known/oauth-authorization-server",
+            requests,
+        )
     }
 
     /// One registration after another.
@@ -92,7 +108,8 @@ impl Flow {
     /// Codes made beforehand, redeemed once each.
     pub(crate) async fn redemptions(&self, requests: usize) -> Fallible<Load> {
         let (address, client) = (self.address, self.client_id.clone());
-        let request = move |code: &String| post(address, "/token", FORM, &exchange_form(&client, code));
+        let request =
+            move |code: &String| post(address, "/token", FORM, &exchange_form(&client, code));
         let requests: Vec<Vec<u8>> = self.codes(requests).await?.iter().map(request).collect();
         let each = requests.len().div_ceil(CONNECTIONS);
         let sources = requests
@@ -138,8 +155,9 @@ impl Flow {
                         token = member(&answer.body, "refresh_token").ok()?;
                     }
                     left = left.checked_sub(1)?;
-                    let form =
-                        format!("grant_type=refresh_token&client_id={client}&refresh_token={token}");
+                    let form = format!(
+                        "grant_type=refresh_token&client_id={client}&refresh_token={token}"
+                    );
                     Some(post(address, "/token", FORM, &form))
                 });
                 next
@@ -151,5 +169,8 @@ impl Flow {
 
 fn member(body: &[u8], name: &str) -> Fallible<String> {
     let value: serde_json::Value = serde_json::from_slice(body)?;
-    Ok(value[name].as_str().ok_or_else(|| format!("no {name} in {value}"))?.to_owned())
+    Ok(value[name]
+        .as_str()
+        .ok_or_else(|| format!("no {name} in {value}"))?
+        .to_owned())
 }

@@ -24,7 +24,9 @@ impl Server {
         let stdout = child.stdout.take().ok_or("no output")?;
         let mut lines = BufReader::new(stdout).lines();
         let address = loop {
-            let line = lines.next().ok_or("the server ended before it was ready")??;
+            let line = lines
+                .next()
+                .ok_or("the server ended before it was ready")??;
             if let Some((_, rest)) = line.split_once("http://") {
                 break rest.split('/').next().unwrap_or_default().parse()?;
             }

@@ -25,7 +25,10 @@ impl AuthorizationServer {
         if !client.grant_types.contains(&GrantType::AuthorizationCode) {
             return Err(TokenError::Unauthorized);
         }
-        let code = request.code.as_deref().ok_or(TokenError::Request("code is required"))?;
+        let code = request
+            .code
+            .as_deref()
+            .ok_or(TokenError::Request("code is required"))?;
         let verifier = request
             .code_verifier
             .as_deref()
@@ -42,7 +45,9 @@ impl AuthorizationServer {
 
         let (client, code, fresh, target) = (&*client, &code, &fresh, &target);
         let decide = move |found: Option<Versioned<GrantRecord>>| async move {
-            let Some(found) = found else { return Ok(Step::Keep(Err(TokenError::CodeRejected))) };
+            let Some(found) = found else {
+                return Ok(Step::Keep(Err(TokenError::CodeRejected)));
+            };
             let redemption = Redemption {
                 client_id: &client.id,
                 code: &code.hash,
@@ -53,14 +58,16 @@ impl AuthorizationServer {
                 standing: self.standing(&found.record.subject, client).await?,
             };
             let config = &self.config;
-            Ok(match lifecycle::redeem(&found.record, &redemption, fresh, config, now) {
-                Redeem::Issue { next, issued } => {
-                    Step::Replace(next, Ok(Some(self.response(&issued))))
-                }
-                Redeem::AlreadyDone => Step::Done(Err(TokenError::CodeRejected)),
-                Redeem::Replay { closed } => Step::Replace(closed, Ok(None)),
-                Redeem::Refuse(error) => Step::Keep(Err(error)),
-            })
+            Ok(
+                match lifecycle::redeem(&found.record, &redemption, fresh, config, now) {
+                    Redeem::Issue { next, issued } => {
+                        Step::Replace(next, Ok(Some(self.response(&issued))))
+                    }
+                    Redeem::AlreadyDone => Step::Done(Err(TokenError::CodeRejected)),
+                    Redeem::Replay { closed } => Step::Replace(closed, Ok(None)),
+                    Redeem::Refuse(error) => Step::Keep(Err(error)),
+                },
+            )
         };
         match step(self.storage.grants(), &code.grant, ROUNDS, decide).await {
             Ok(Some(response)) => {
@@ -69,7 +76,10 @@ impl AuthorizationServer {
             }
             Ok(None) => {
                 let reason = ClosedReason::CodeReplayed;
-                self.record(Event::GrantClosed { grant: code.grant, reason });
+                self.record(Event::GrantClosed {
+                    grant: code.grant,
+                    reason,
+                });
                 Err(TokenError::CodeRejected)
             }
             Err(TokenError::VerifierMismatch) => {
@@ -92,12 +102,23 @@ impl AuthorizationServer {
         bytes.copy_from_slice(refresh);
         let refresh = Secret::from_bytes(bytes);
         let (access_hash, refresh_hash) = (access.hash(), refresh.hash());
-        Ok(FreshTokens { access, access_hash, refresh, refresh_hash })
+        Ok(FreshTokens {
+            access,
+            access_hash,
+            refresh,
+            refresh_hash,
+        })
     }
 
     /// Writes tokens as the answer that carries them.
     pub(crate) fn response(&self, issued: &Issued) -> TokenResponse {
-        let Issued { grant, generation, access, access_hash, .. } = issued;
+        let Issued {
+            grant,
+            generation,
+            access,
+            access_hash,
+            ..
+        } = issued;
         let (grant, generation) = (grant, *generation);
         let access = token_text::write(
             &self.ring,
@@ -109,7 +130,14 @@ impl AuthorizationServer {
         );
         let refresh = issued.refresh.as_ref().map(|secret| {
             let hash = secret.hash();
-            token_text::write(&self.ring, TokenKind::Refresh, grant, generation, secret, &hash)
+            token_text::write(
+                &self.ring,
+                TokenKind::Refresh,
+                grant,
+                generation,
+                secret,
+                &hash,
+            )
         });
         TokenResponse::bearer(access, issued.expires_in, refresh, issued.scope.clone())
     }

@@ -26,7 +26,9 @@ impl AuthorizationServer {
         else {
             return Ok(None);
         };
-        let Some(found) = self.storage.grants().find(&token.grant).await? else { return Ok(None) };
+        let Some(found) = self.storage.grants().find(&token.grant).await? else {
+            return Ok(None);
+        };
         let (grant, epoch) = (&*found.record, self.ring.epoch);
         let live = lifecycle::live_access(grant, &token.hash, epoch, self.now());
         Ok(live.map(|live| {
@@ -62,7 +64,10 @@ impl AuthorizationServer {
         if !caller.is_confidential() {
             return Err(ClientAuthError::Rejected.into());
         }
-        let token = request.token.as_deref().ok_or(TokenError::Request("token is required"))?;
+        let token = request
+            .token
+            .as_deref()
+            .ok_or(TokenError::Request("token is required"))?;
         let claims = self.check_access_token(token).await?;
         // A resource server learns only about tokens meant for it (RFC 7662 §4).
         Ok(claims.filter(|claims| caller.introspects.contains(&claims.audience)))

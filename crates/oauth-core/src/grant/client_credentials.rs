@@ -44,8 +44,17 @@ impl AuthorizationServer {
             // A generated client id and a person's name cannot be equal: approval refuses it.
             subject: Subject::new(client.id.as_str()),
             scope: client.scope.clone().unwrap_or_else(|| self.config.scopes()),
-            resources: self.config.resources.iter().map(|resource| resource.uri.clone()).collect(),
-            epochs: Epochs { client: client.epoch, ring: self.ring.epoch, ..Epochs::default() },
+            resources: self
+                .config
+                .resources
+                .iter()
+                .map(|resource| resource.uri.clone())
+                .collect(),
+            epochs: Epochs {
+                client: client.epoch,
+                ring: self.ring.epoch,
+                ..Epochs::default()
+            },
             created_at: now,
             expires_at,
             retain_until: expires_at.plus(self.policy().clock_skew),

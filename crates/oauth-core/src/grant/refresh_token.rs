@@ -16,8 +16,17 @@ use crate::token_text::{self, TokenKind};
 
 /// What happened, told apart for events.
 enum Outcome {
-    Rotated { response: TokenResponse, generation: u32, retired: bool },
-    Retried { response: TokenResponse, generation: u32, elapsed: Lifetime, retired: bool },
+    Rotated {
+        response: TokenResponse,
+        generation: u32,
+        retired: bool,
+    },
+    Retried {
+        response: TokenResponse,
+        generation: u32,
+        elapsed: Lifetime,
+        retired: bool,
+    },
     Reused,
     StoreWentBack,
 }
@@ -57,38 +66,79 @@ impl AuthorizationServer {
                 standing: self.standing(&found.record.subject, client).await?,
             };
             let (ring, config) = (&self.ring, &self.config);
-            Ok(match lifecycle::refresh(&found.record, &refreshing, salt, ring, config, now) {
-                Refresh::Rotate { next, issued, retired } => {
-                    let (response, generation) = (self.response(&issued), issued.generation);
-                    Step::Replace(next, Ok(Outcome::Rotated { response, generation, retired }))
-                }
-                Refresh::Retry { issued, elapsed } => {
-                    let (response, generation) = (self.response(&issued), issued.generation);
-                    let retired = false;
-                    Step::Keep(Ok(Outcome::Retried { response, generation, elapsed, retired }))
-                }
-                Refresh::RetryVariant { next, issued, elapsed, retired } => {
-                    let (response, generation) = (self.response(&issued), issued.generation);
-                    let outcome = Outcome::Retried { response, generation, elapsed, retired };
-                    Step::Replace(next, Ok(outcome))
-                }
-                Refresh::AlreadyDone => Step::Done(Err(TokenError::RefreshRejected)),
-                Refresh::Reuse { closed } => Step::Replace(closed, Ok(Outcome::Reused)),
-                Refresh::StoreWentBack => Step::Keep(Ok(Outcome::StoreWentBack)),
-                Refresh::Refuse(error) => Step::Keep(Err(error)),
-            })
+            Ok(
+                match lifecycle::refresh(&found.record, &refreshing, salt, ring, config, now) {
+                    Refresh::Rotate {
+                        next,
+                        issued,
+                        retired,
+                    } => {
+                        let (response, generation) = (self.response(&issued), issued.generation);
+                        Step::Replace(
+                            next,
+                            Ok(Outcome::Rotated {
+                                response,
+                                generation,
+                                retired,
+                            }),
+                        )
+                    }
+                    Refresh::Retry { issued, elapsed } => {
+                        let (response, generation) = (self.response(&issued), issued.generation);
+                        let retired = false;
+                        Step::Keep(Ok(Outcome::Retried {
+                            response,
+                            generation,
+                            elapsed,
+                            retired,
+                        }))
+                    }
+                    Refresh::RetryVariant {
+                        next,
+                        issued,
+                        elapsed,
+                        retired,
+                    } => {
+                        let (response, generation) = (self.response(&issued), issued.generation);
+                        let outcome = Outcome::Retried {
+                            response,
+                            generation,
+                            elapsed,
+                            retired,
+                        };
+                        Step::Replace(next, Ok(outcome))
+                    }
+                    Refresh::AlreadyDone => Step::Done(Err(TokenError::RefreshRejected)),
+                    Refresh::Reuse { closed } => Step::Replace(closed, Ok(Outcome::Reused)),
+                    Refresh::StoreWentBack => Step::Keep(Ok(Outcome::StoreWentBack)),
+                    Refresh::Refuse(error) => Step::Keep(Err(error)),
+                },
+            )
         };
         let grant = token.grant;
         match step(self.storage.grants(), &grant, ROUNDS, decide).await? {
-            Outcome::Rotated { response, generation, retired } => {
+            Outcome::Rotated {
+                response,
+                generation,
+                retired,
+            } => {
                 self.record(Event::TokenRefreshed { grant, generation });
                 if retired {
                     self.record(Event::AccessTokenRetired { grant });
                 }
                 Ok(response)
             }
-            Outcome::Retried { response, generation, elapsed, retired } => {
-                self.record(Event::RefreshRetried { grant, generation, elapsed });
+            Outcome::Retried {
+                response,
+                generation,
+                elapsed,
+                retired,
+            } => {
+                self.record(Event::RefreshRetried {
+                    grant,
+                    generation,
+                    elapsed,
+                });
                 if retired {
                     self.record(Event::AccessTokenRetired { grant });
                 }

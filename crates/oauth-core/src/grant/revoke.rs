@@ -37,8 +37,13 @@ impl AuthorizationServer {
             return Err(TokenError::Request("a parameter is repeated"));
         }
         let client = self.authenticate(presented, source, now).await?;
-        let token = request.token.as_deref().ok_or(TokenError::Request("token is required"))?;
-        let Some(token) = token_text::read(&self.ring, token) else { return Ok(()) };
+        let token = request
+            .token
+            .as_deref()
+            .ok_or(TokenError::Request("token is required"))?;
+        let Some(token) = token_text::read(&self.ring, token) else {
+            return Ok(());
+        };
         let (client, token) = (&*client, &token);
         let decide = move |found: Option<Versioned<GrantRecord>>| async move {
             let own = found.filter(|found| found.record.client_id == client.id);
@@ -60,7 +65,10 @@ impl AuthorizationServer {
         match step(self.storage.grants(), &grant, CLOSING_ROUNDS, decide).await? {
             Outcome::AccessToken => self.record(Event::AccessTokenRevoked { grant }),
             Outcome::Grant => {
-                self.record(Event::GrantClosed { grant, reason: ClosedReason::Revoked });
+                self.record(Event::GrantClosed {
+                    grant,
+                    reason: ClosedReason::Revoked,
+                });
             }
             Outcome::Nothing => {}
         }
@@ -84,7 +92,10 @@ impl AuthorizationServer {
             })
         };
         if step(self.storage.grants(), grant, CLOSING_ROUNDS, decide).await? {
-            self.record(Event::GrantClosed { grant: *grant, reason });
+            self.record(Event::GrantClosed {
+                grant: *grant,
+                reason,
+            });
         }
         Ok(())
     }

@@ -1,8 +1,6 @@
 //! The whole concurrency story, written once.
 
-use oauth_storage::{
-    GrantRecord, RecordStore, Replace, StorageError, StorageErrorKind, Versioned,
-};
+use oauth_storage::{GrantRecord, RecordStore, Replace, StorageError, StorageErrorKind, Versioned};
 use oauth_types::GrantId;
 
 /// What a decision wants done.
@@ -46,7 +44,9 @@ where
     for _ in 0..rounds {
         let found = store.find(id).await?;
         let revision = found.as_ref().map(|found| found.revision);
-        let is_closed = found.as_ref().is_some_and(|found| found.record.closed.is_some());
+        let is_closed = found
+            .as_ref()
+            .is_some_and(|found| found.record.closed.is_some());
         let (next, answer) = match decide(found).await? {
             Step::Keep(answer) => return answer,
             // A closed record is nobody's issuing, nor is an open one anybody's closing.

@@ -27,7 +27,10 @@ impl<'a> RequestedTarget<'a> {
             [one] => Some(&**one),
             _ => return Err(TokenError::Target),
         };
-        let scope = scope.map(Scope::parse).transpose().map_err(|_| TokenError::Scope)?;
+        let scope = scope
+            .map(Scope::parse)
+            .transpose()
+            .map_err(|_| TokenError::Scope)?;
         Ok(Self { resource, scope })
     }
 
@@ -44,10 +47,16 @@ impl<'a> RequestedTarget<'a> {
     ) -> Result<(ResourceUri, Scope), TokenError> {
         let audience = match self.resource {
             None => grant.resources.first(),
-            Some(text) => grant.resources.iter().find(|resource| resource.is_named_by(text)),
+            Some(text) => grant
+                .resources
+                .iter()
+                .find(|resource| resource.is_named_by(text)),
         };
         let audience = audience.ok_or(TokenError::Target)?;
-        let resource = config.resources.iter().find(|resource| resource.uri == *audience);
+        let resource = config
+            .resources
+            .iter()
+            .find(|resource| resource.uri == *audience);
         let resource = resource.ok_or(TokenError::Target)?;
         let scope = match &self.scope {
             None => &grant.scope,

@@ -36,21 +36,39 @@ impl BearerLayer {
     /// Guards `resource`, whose required scope every request needs.
     pub fn new(resource: ProtectedResource, verifier: Arc<dyn AccessTokenVerifier>) -> Self {
         let needed = resource.required().clone();
-        Self { shared: Arc::new(Shared { resource, verifier, needed }) }
+        Self {
+            shared: Arc::new(Shared {
+                resource,
+                verifier,
+                needed,
+            }),
+        }
     }
 
     /// Guards a part of the resource that needs more.
     #[must_use]
     pub fn requiring(&self, scope: &Scope) -> Self {
-        let Shared { resource, verifier, needed } = &*self.shared;
+        let Shared {
+            resource,
+            verifier,
+            needed,
+        } = &*self.shared;
         let (resource, verifier) = (resource.clone(), Arc::clone(verifier));
-        Self { shared: Arc::new(Shared { resource, verifier, needed: needed.union(scope) }) }
+        Self {
+            shared: Arc::new(Shared {
+                resource,
+                verifier,
+                needed: needed.union(scope),
+            }),
+        }
     }
 }
 
 impl std::fmt::Debug for BearerLayer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("BearerLayer").field("needed", &self.shared.needed).finish_non_exhaustive()
+        f.debug_struct("BearerLayer")
+            .field("needed", &self.shared.needed)
+            .finish_non_exhaustive()
     }
 }
 
@@ -58,7 +76,10 @@ impl<S> Layer<S> for BearerLayer {
     type Service = Bearer<S>;
 
     fn layer(&self, inner: S) -> Bearer<S> {
-        Bearer { inner, shared: Arc::clone(&self.shared) }
+        Bearer {
+            inner,
+            shared: Arc::clone(&self.shared),
+        }
     }
 }
 
@@ -71,7 +92,9 @@ pub struct Bearer<S> {
 
 impl<S: std::fmt::Debug> std::fmt::Debug for Bearer<S> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Bearer").field("inner", &self.inner).finish_non_exhaustive()
+        f.debug_struct("Bearer")
+            .field("inner", &self.inner)
+            .finish_non_exhaustive()
     }
 }
 
@@ -100,7 +123,9 @@ where
         let shared = Arc::clone(&self.shared);
         Box::pin(async move {
             if request.method() == Method::OPTIONS
-                && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
+                && request
+                    .headers()
+                    .contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
             {
                 return Ok(preflight().map(Out::from));
             }
@@ -108,7 +133,10 @@ where
                 Ok(claims) => {
                     request.extensions_mut().insert(claims);
                     let mut response = inner.call(request).await?;
-                    if !response.headers().contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN) {
+                    if !response
+                        .headers()
+                        .contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN)
+                    {
                         expose(response.headers_mut());
                     }
                     Ok(response)
@@ -121,10 +149,15 @@ where
 
 impl Shared {
     async fn admit(&self, headers: &HeaderMap) -> Result<AccessClaims, Refusal> {
-        let values = headers.get_all(header::AUTHORIZATION).iter().map(HeaderValue::as_bytes);
+        let values = headers
+            .get_all(header::AUTHORIZATION)
+            .iter()
+            .map(HeaderValue::as_bytes);
         let token = bearer_token(values).map_err(|_| Refusal::Malformed)?;
         let token = token.ok_or(Refusal::NoToken)?;
-        self.resource.admit(&*self.verifier, token, &self.needed).await
+        self.resource
+            .admit(&*self.verifier, token, &self.needed)
+            .await
     }
 
     fn refuse(&self, refusal: &Refusal) -> Response<Bytes> {
@@ -132,9 +165,7 @@ impl Shared {
             Refusal::NoToken => (StatusCode::UNAUTHORIZED, "unauthorized"),
             Refusal::Malformed => (StatusCode::BAD_REQUEST, "invalid_request"),
             Refusal::InsufficientScope => (StatusCode::FORBIDDEN, "insufficient_scope"),
-            Refusal::Unavailable(_) => {
-                (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable")
-            }
+            Refusal::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable"),
             _ => (StatusCode::UNAUTHORIZED, "invalid_token"),
         };
         let mut response = crate::document::error(status, code, &refusal.to_string());

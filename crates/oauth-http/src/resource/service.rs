@@ -29,7 +29,10 @@ impl ResourceService {
                 paths.push(other);
             }
         }
-        Self { paths, document: Document::render(&resource.metadata()) }
+        Self {
+            paths,
+            document: Document::render(&resource.metadata()),
+        }
     }
 
     /// The paths to mount, all at the host's root.

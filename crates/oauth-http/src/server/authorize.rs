@@ -37,11 +37,18 @@ impl OAuthService {
             Ok(pairs) => pairs,
             Err(message) => return self.error_page(StatusCode::BAD_REQUEST, message),
         };
-        let valid = match self.server.authorize(&AuthorizationRequest::from_pairs(pairs)).await {
+        let valid = match self
+            .server
+            .authorize(&AuthorizationRequest::from_pairs(pairs))
+            .await
+        {
             Ok(valid) => valid,
             Err(failure) => return self.refuse(&failure),
         };
-        let known = self.cookies.binding(&request.headers).and_then(BrowserBinding::parse);
+        let known = self
+            .cookies
+            .binding(&request.headers)
+            .and_then(BrowserBinding::parse);
         let (browser, is_new) = match known {
             Some(browser) => (browser, false),
             None => match self.server.bind_browser() {
@@ -65,10 +72,12 @@ impl OAuthService {
             Some(session) => pending.for_session(session),
             None => pending,
         };
-        let mut response =
-            self.converse(pending, session, &Form::default(), &browser, source).await;
+        let mut response = self
+            .converse(pending, session, &Form::default(), &browser, source)
+            .await;
         if is_new {
-            self.cookies.set_binding(response.headers_mut(), browser.expose());
+            self.cookies
+                .set_binding(response.headers_mut(), browser.expose());
         }
         response
     }
@@ -92,18 +101,24 @@ impl OAuthService {
             Ok(form) if decode::is_form(&request.headers) => form,
             _ => return self.error_page(StatusCode::BAD_REQUEST, "the form cannot be read"),
         };
-        let browser = self.cookies.binding(&request.headers).and_then(BrowserBinding::parse);
+        let browser = self
+            .cookies
+            .binding(&request.headers)
+            .and_then(BrowserBinding::parse);
         let sealed = form.first("transaction").unwrap_or_default();
         let pending = match self.server.resume(sealed, browser.as_ref()) {
             Ok(pending) => pending,
             Err(error) => return self.error_page(StatusCode::BAD_REQUEST, &error.to_string()),
         };
         // `resume` has just matched it.
-        let Some(browser) = browser else { return self.misdirected() };
+        let Some(browser) = browser else {
+            return self.misdirected();
+        };
         match self.current_session(&request.headers, &browser).await {
             Ok(session) => {
                 let session = session.filter(|session| pending.admits(session));
-                self.converse(pending, session, &form, &browser, source).await
+                self.converse(pending, session, &form, &browser, source)
+                    .await
             }
             Err(error) => self.storage_page(&error),
         }
@@ -123,7 +138,9 @@ impl OAuthService {
             Ok(Outcome::Respond(page)) => self.page(page),
             Ok(Outcome::Deny) => see_other(self.server.deny(&pending).location()),
             Ok(Outcome::Approve(approval)) => {
-                let Some(session) = session else { return self.start_over(&pending, source).await };
+                let Some(session) = session else {
+                    return self.start_over(&pending, source).await;
+                };
                 match self.server.approve(&pending, &session, approval).await {
                     Ok(redirect) => see_other(redirect.location()),
                     Err(ApprovalError::SignInAgain) => self.start_over(&pending, source).await,
@@ -137,7 +154,9 @@ impl OAuthService {
                     return self.failure_page(StatusCode::SERVICE_UNAVAILABLE);
                 };
                 let pending = pending.for_session(&session);
-                let next = self.ask(&pending, Some(&session), &Form::default(), source).await;
+                let next = self
+                    .ask(&pending, Some(&session), &Form::default(), source)
+                    .await;
                 let mut response = match next {
                     Ok(Outcome::Respond(page)) => self.page(page),
                     // Pages that need no consent of their own, such as an auto-approving test
@@ -151,7 +170,8 @@ impl OAuthService {
                     _ => self.failure_page(StatusCode::INTERNAL_SERVER_ERROR),
                 };
                 let lifetime = self.server.config().policy.session_lifetime;
-                self.cookies.set_session(response.headers_mut(), &cookie, lifetime);
+                self.cookies
+                    .set_session(response.headers_mut(), &cookie, lifetime);
                 response
             }
             Err(_) => self.failure_page(StatusCode::SERVICE_UNAVAILABLE),
@@ -177,8 +197,15 @@ impl OAuthService {
         let handle = self.server.seal(pending)?;
         let action = self.server.config().issuer.endpoint_path(INTERACT);
         let server = &*self.server;
-        let visit =
-            Visit { server, pending, handle: &handle, action: &action, form, session, source };
+        let visit = Visit {
+            server,
+            pending,
+            handle: &handle,
+            action: &action,
+            form,
+            session,
+            source,
+        };
         self.interaction.visit(visit).await
     }
 
@@ -225,9 +252,11 @@ impl OAuthService {
             AuthorizeFailure::ShowPage(error) => {
                 self.error_page(StatusCode::BAD_REQUEST, &error.to_string())
             }
-            AuthorizeFailure::Redirect { to, when: RedirectWhen::AtOnce, .. } => {
-                see_other(to.location())
-            }
+            AuthorizeFailure::Redirect {
+                to,
+                when: RedirectWhen::AtOnce,
+                ..
+            } => see_other(to.location()),
             AuthorizeFailure::Redirect { to, error, .. } => {
                 let message = error.to_string();
                 let notice = Notice::ConfirmRedirect {
@@ -249,7 +278,11 @@ impl OAuthService {
     }
 
     fn error_page(&self, status: StatusCode, message: &str) -> Response<Bytes> {
-        self.page(self.interaction.notice(&Notice::Error { message }).with_status(status))
+        self.page(
+            self.interaction
+                .notice(&Notice::Error { message })
+                .with_status(status),
+        )
     }
 
     /// The person keeps the transaction: going back and sending the form again continues it.
@@ -261,15 +294,25 @@ impl OAuthService {
     }
 
     fn failure_page(&self, status: StatusCode) -> Response<Bytes> {
-        let mut response = self.page(self.interaction.notice(&Notice::TryAgain).with_status(status));
+        let mut response = self.page(
+            self.interaction
+                .notice(&Notice::TryAgain)
+                .with_status(status),
+        );
         if status == StatusCode::SERVICE_UNAVAILABLE {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
         response
     }
 
     fn page(&self, page: Page) -> Response<Bytes> {
-        let form_action = if page.leads_to_client { "" } else { "; form-action 'self'" };
+        let form_action = if page.leads_to_client {
+            ""
+        } else {
+            "; form-action 'self'"
+        };
         let policy = format!(
             "default-src 'none'; style-src '{}'; base-uri 'none'; frame-ancestors 'none'{form_action}",
             page.style_hash
@@ -285,7 +328,10 @@ impl OAuthService {
             headers.insert(header::CONTENT_SECURITY_POLICY, policy);
         }
         headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
-        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        headers.insert(
+            header::X_CONTENT_TYPE_OPTIONS,
+            HeaderValue::from_static("nosniff"),
+        );
         if !self.server.config().issuer.is_loopback_http() {
             const YEAR: HeaderValue = HeaderValue::from_static("max-age=31536000");
             headers.insert(header::STRICT_TRANSPORT_SECURITY, YEAR);
@@ -308,5 +354,8 @@ fn see_other(location: &str) -> Response<Bytes> {
 
 fn private(headers: &mut HeaderMap) {
     no_store(headers);
-    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(
+        header::REFERRER_POLICY,
+        HeaderValue::from_static("no-referrer"),
+    );
 }

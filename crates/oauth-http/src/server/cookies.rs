@@ -18,12 +18,18 @@ pub(crate) struct Cookies {
 impl Cookies {
     pub(crate) fn new(issuer: &Issuer) -> Self {
         let digest = SecretHash::of(issuer.as_str().as_bytes());
-        let suffix: String =
-            digest.as_bytes()[..4].iter().map(|byte| format!("{byte:02x}")).collect();
+        let suffix: String = digest.as_bytes()[..4]
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
         // Browsers refuse `__Host-` and `Secure` on plain http, which only a loopback issuer is.
         let secure = !issuer.is_loopback_http();
         let prefix = if secure { "__Host-" } else { "" };
-        Self { binding: format!("{prefix}oa-{suffix}"), session: format!("{prefix}os-{suffix}"), secure }
+        Self {
+            binding: format!("{prefix}oa-{suffix}"),
+            session: format!("{prefix}os-{suffix}"),
+            secure,
+        }
     }
 
     pub(crate) fn binding<'a>(&self, headers: &'a HeaderMap) -> Option<&'a str> {

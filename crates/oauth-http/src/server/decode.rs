@@ -14,7 +14,9 @@ const MOST_PARAMETERS: usize = 100;
 ///
 /// # Errors
 /// A public sentence when there are too many.
-pub(crate) fn pairs(text: &[u8]) -> Result<impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)>, &'static str> {
+pub(crate) fn pairs(
+    text: &[u8],
+) -> Result<impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)>, &'static str> {
     if text.iter().filter(|&&byte| byte == b'&').count() >= MOST_PARAMETERS {
         return Err("too many parameters");
     }
@@ -33,16 +35,23 @@ pub(crate) fn is_json(headers: &HeaderMap) -> bool {
 
 fn has_media_type(headers: &HeaderMap, expected: &[u8]) -> bool {
     let mut types = headers.get_all(header::CONTENT_TYPE).iter();
-    let Some(held) = types.next().filter(|_| types.next().is_none()) else { return false };
+    let Some(held) = types.next().filter(|_| types.next().is_none()) else {
+        return false;
+    };
     let mut parts = held.as_bytes().split(|&byte| byte == b';');
     let essence = parts.next().unwrap_or_default().trim_ascii();
     essence.eq_ignore_ascii_case(expected)
         && parts.all(|parameter| {
             let parameter = parameter.trim_ascii();
-            let charset = parameter.get(..8).is_some_and(|n| n.eq_ignore_ascii_case(b"charset="));
+            let charset = parameter
+                .get(..8)
+                .is_some_and(|n| n.eq_ignore_ascii_case(b"charset="));
             // UTF-8 is the only encoding there is here; other parameters mean nothing.
-            !charset || parameter[8..].trim_ascii().eq_ignore_ascii_case(b"utf-8")
-                || parameter[8..].trim_ascii().eq_ignore_ascii_case(b"\"utf-8\"")
+            !charset
+                || parameter[8..].trim_ascii().eq_ignore_ascii_case(b"utf-8")
+                || parameter[8..]
+                    .trim_ascii()
+                    .eq_ignore_ascii_case(b"\"utf-8\"")
         })
 }
 
@@ -52,7 +61,9 @@ fn has_media_type(headers: &HeaderMap, expected: &[u8]) -> bool {
 /// A public sentence for two headers, another scheme, or text that cannot be read.
 pub(crate) fn basic(headers: &HeaderMap) -> Result<Option<BasicCredentials>, &'static str> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
-    let Some(value) = values.next() else { return Ok(None) };
+    let Some(value) = values.next() else {
+        return Ok(None);
+    };
     const MALFORMED: &str = "the Authorization header is not well-formed Basic credentials";
     if values.next().is_some() {
         return Err(MALFORMED);
@@ -65,13 +76,19 @@ pub(crate) fn basic(headers: &HeaderMap) -> Result<Option<BasicCredentials>, &'s
     let decoded = STANDARD.decode(encoded).map_err(|_| MALFORMED)?;
     let text = String::from_utf8(decoded).map_err(|_| MALFORMED)?;
     let (user, password) = text.split_once(':').ok_or(MALFORMED)?;
-    Ok(Some(BasicCredentials::new(form_decoded(user), form_decoded(password), password.to_owned())))
+    Ok(Some(BasicCredentials::new(
+        form_decoded(user),
+        form_decoded(password),
+        password.to_owned(),
+    )))
 }
 
 /// RFC 6749 §2.3.1: user and password are form-encoded before they are joined.
 fn form_decoded(text: &str) -> String {
     let pair = format!("x={}", text.replace('&', "%26"));
-    form_urlencoded::parse(pair.as_bytes()).next().map_or_else(String::new, |(_, v)| v.into_owned())
+    form_urlencoded::parse(pair.as_bytes())
+        .next()
+        .map_or_else(String::new, |(_, v)| v.into_owned())
 }
 
 /// A posted form of one of our own pages.
@@ -80,17 +97,27 @@ pub struct Form(Vec<(String, String)>);
 
 impl Form {
     pub(crate) fn parse(body: &[u8]) -> Result<Self, &'static str> {
-        Ok(Self(pairs(body)?.map(|(k, v)| (k.into_owned(), v.into_owned())).collect()))
+        Ok(Self(
+            pairs(body)?
+                .map(|(k, v)| (k.into_owned(), v.into_owned()))
+                .collect(),
+        ))
     }
 
     /// The first value of a field.
     pub fn first(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(held, _)| held == name).map(|(_, value)| value.as_str())
+        self.0
+            .iter()
+            .find(|(held, _)| held == name)
+            .map(|(_, value)| value.as_str())
     }
 
     /// All values of a field, as boxes of one name give them.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.0.iter().filter(move |(held, _)| held == name).map(|(_, value)| value.as_str())
+        self.0
+            .iter()
+            .filter(move |(held, _)| held == name)
+            .map(|(_, value)| value.as_str())
     }
 
     /// Whether nothing was posted.
@@ -126,7 +153,11 @@ mod tests {
             ("application/json", false),
             ("", false),
         ] {
-            assert_eq!(is_form(&header(header::CONTENT_TYPE, value)), form, "{value}");
+            assert_eq!(
+                is_form(&header(header::CONTENT_TYPE, value)),
+                form,
+                "{value}"
+            );
         }
         assert!(!is_form(&HeaderMap::new()));
     }

@@ -18,7 +18,10 @@ pub(crate) fn json(status: StatusCode, value: &impl Serialize, capacity: usize) 
     let mut response = Response::new(Bytes::from(body));
     *response.status_mut() = status;
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    );
     no_store(headers);
     allow_any_origin(headers);
     response
@@ -30,14 +33,22 @@ pub(crate) fn token(response: &TokenResponse) -> Response<Bytes> {
 
 /// `used_header` tells whether the client tried Basic, and so has to be told how to do it.
 pub(crate) fn token_error(failure: &TokenError, used_header: bool) -> Response<Bytes> {
-    let Some(code) = failure.code() else { return server_failure(failure) };
+    let Some(code) = failure.code() else {
+        return server_failure(failure);
+    };
     let invalid_client = code == TokenErrorCode::InvalidClient;
     // Clients that heal themselves by registering again look for 401.
-    let status = if invalid_client { StatusCode::UNAUTHORIZED } else { StatusCode::BAD_REQUEST };
+    let status = if invalid_client {
+        StatusCode::UNAUTHORIZED
+    } else {
+        StatusCode::BAD_REQUEST
+    };
     let mut response = error(status, code.as_str(), &failure.to_string());
     if invalid_client && used_header {
         let basic = HeaderValue::from_static("Basic realm=\"oauth\", charset=\"UTF-8\"");
-        response.headers_mut().insert(header::WWW_AUTHENTICATE, basic);
+        response
+            .headers_mut()
+            .insert(header::WWW_AUTHENTICATE, basic);
     }
     response
 }
@@ -79,7 +90,9 @@ pub(crate) fn storage_failure(cause: &StorageError) -> Response<Bytes> {
                 "temporarily_unavailable",
                 "try again in a moment",
             );
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
             response
         }
         _ => internal(),
@@ -87,12 +100,19 @@ pub(crate) fn storage_failure(cause: &StorageError) -> Response<Bytes> {
 }
 
 fn internal() -> Response<Bytes> {
-    error(StatusCode::INTERNAL_SERVER_ERROR, "server_error", "the server failed")
+    error(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "server_error",
+        "the server failed",
+    )
 }
 
 fn too_many(retry_after: Lifetime) -> Response<Bytes> {
-    let mut response =
-        error(StatusCode::TOO_MANY_REQUESTS, "temporarily_unavailable", "too many attempts");
+    let mut response = error(
+        StatusCode::TOO_MANY_REQUESTS,
+        "temporarily_unavailable",
+        "too many attempts",
+    );
     let seconds = HeaderValue::from(retry_after.as_seconds());
     response.headers_mut().insert(header::RETRY_AFTER, seconds);
     response
@@ -126,7 +146,11 @@ pub(crate) fn introspection(claims: Option<&AccessClaims>) -> Response<Bytes> {
 }
 
 pub(crate) fn without_cors(mut response: Response<Bytes>) -> Response<Bytes> {
-    response.headers_mut().remove(header::ACCESS_CONTROL_ALLOW_ORIGIN);
-    response.headers_mut().remove(header::ACCESS_CONTROL_EXPOSE_HEADERS);
+    response
+        .headers_mut()
+        .remove(header::ACCESS_CONTROL_ALLOW_ORIGIN);
+    response
+        .headers_mut()
+        .remove(header::ACCESS_CONTROL_EXPOSE_HEADERS);
     response
 }

@@ -3,9 +3,9 @@
 use async_trait::async_trait;
 use http::StatusCode;
 use oauth_core::session::Authentication;
-use oauth_core::{Approval, AuthorizationServer, PendingAuthorization, Session, Source};
 use oauth_core::storage::StorageError;
 use oauth_core::types::env::EntropyError;
+use oauth_core::{Approval, AuthorizationServer, PendingAuthorization, Session, Source};
 
 use crate::server::decode::Form;
 
@@ -79,7 +79,12 @@ pub struct Page {
 impl Page {
     /// A page with status 200 whose forms stay here.
     pub const fn new(html: String, style_hash: String) -> Self {
-        Self { status: StatusCode::OK, html, style_hash, leads_to_client: false }
+        Self {
+            status: StatusCode::OK,
+            html,
+            style_hash,
+            leads_to_client: false,
+        }
     }
 
     /// With this status.

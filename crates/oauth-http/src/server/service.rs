@@ -7,8 +7,8 @@ use http::header;
 use http::{Method, Request, Response, StatusCode, request};
 use http_body::Body;
 use http_body_util::{BodyExt, Limited};
-use oauth_core::types::registration::ClientMetadata;
 use oauth_core::types::TokenRequest;
+use oauth_core::types::registration::ClientMetadata;
 use oauth_core::{AuthorizationServer, PresentedClient, Source, TokenError};
 
 use crate::document::{self, Document, error, method_not_allowed, preflight};
@@ -62,11 +62,23 @@ impl OAuthService {
         .into_iter()
         .map(|(path, route)| (issuer.endpoint_path(path), route))
         .collect();
-        routes.extend(issuer.metadata_paths().into_iter().map(|path| (path, Route::Metadata)));
+        routes.extend(
+            issuer
+                .metadata_paths()
+                .into_iter()
+                .map(|path| (path, Route::Metadata)),
+        );
         let metadata = Document::render(&server.metadata());
         let jwks = Document::render(&serde_json::json!({ "keys": server.public_jwks() }));
         let cookies = Cookies::new(issuer);
-        Self { server, interaction, cookies, metadata, jwks, routes }
+        Self {
+            server,
+            interaction,
+            cookies,
+            metadata,
+            jwks,
+            routes,
+        }
     }
 
     /// The paths to mount, all at the host's root and none with a parameter in it.
@@ -97,10 +109,16 @@ impl OAuthService {
                 let bytes = body.copy_to_bytes(body.remaining());
                 self.handle(parts, bytes, source).await
             }
-            Err(cause) if cause.is::<http_body_util::LengthLimitError>() => {
-                error(StatusCode::PAYLOAD_TOO_LARGE, "invalid_request", "the body is too large")
-            }
-            Err(_) => error(StatusCode::BAD_REQUEST, "invalid_request", "the body broke off"),
+            Err(cause) if cause.is::<http_body_util::LengthLimitError>() => error(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "invalid_request",
+                "the body is too large",
+            ),
+            Err(_) => error(
+                StatusCode::BAD_REQUEST,
+                "invalid_request",
+                "the body broke off",
+            ),
         }
     }
 
@@ -111,8 +129,16 @@ impl OAuthService {
         body: Bytes,
         source: Source,
     ) -> Response<Bytes> {
-        if request.uri.path_and_query().is_some_and(|target| target.as_str().len() > MAX_TARGET) {
-            return error(StatusCode::URI_TOO_LONG, "invalid_request", "the address is too long");
+        if request
+            .uri
+            .path_and_query()
+            .is_some_and(|target| target.as_str().len() > MAX_TARGET)
+        {
+            return error(
+                StatusCode::URI_TOO_LONG,
+                "invalid_request",
+                "the address is too long",
+            );
         }
         let path = request.uri.path();
         let Some((_, route)) = self.routes.iter().find(|(held, _)| held == path) else {
@@ -123,7 +149,9 @@ impl OAuthService {
             Route::Jwks => self.jwks.answer(&request),
             Route::Authorize => self.authorize(&request, &body, source).await,
             Route::Interact => self.interact(&request, &body, source).await,
-            Route::Introspect => encode::without_cors(self.post(*route, &request, &body, source).await),
+            Route::Introspect => {
+                encode::without_cors(self.post(*route, &request, &body, source).await)
+            }
             Route::Token | Route::Register | Route::Revoke => {
                 self.post(*route, &request, &body, source).await
             }
@@ -205,7 +233,9 @@ impl OAuthService {
 
 impl std::fmt::Debug for OAuthService {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("OAuthService").field("server", &self.server).finish_non_exhaustive()
+        f.debug_struct("OAuthService")
+            .field("server", &self.server)
+            .finish_non_exhaustive()
     }
 }
 

@@ -11,6 +11,9 @@ use crate::server::service::OAuthService;
 impl AccessTokenVerifier for OAuthService {
     async fn verify(&self, token: &str) -> Result<Option<AccessClaims>, VerifierUnavailable> {
         let server: &AuthorizationServer = self.authorization_server();
-        server.check_access_token(token).await.map_err(VerifierUnavailable::new)
+        server
+            .check_access_token(token)
+            .await
+            .map_err(VerifierUnavailable::new)
     }
 }

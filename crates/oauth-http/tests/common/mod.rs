@@ -1,5 +1,9 @@
 //! A service with pages that do the least, and a browser-like way to talk to it.
-#![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "each test file uses its own part"
+)]
 
 use std::sync::Arc;
 
@@ -24,26 +28,43 @@ pub struct PlainPages;
 impl Interaction for PlainPages {
     async fn visit(&self, visit: Visit<'_>) -> Result<Outcome, InteractionError> {
         let form = visit.form;
-        Ok(match (visit.session, form.first("decision"), form.first("username")) {
-            (_, _, Some("alice")) if form.first("password") == Some("wonderland") => {
-                Outcome::SignedIn(Authentication::of(Subject::new("alice")))
-            }
-            (Some(_), Some("approve"), _) => {
-                let chosen: Scope = form.all("scope").collect();
-                let scope = if chosen.is_empty() { visit.pending.scope().clone() } else { chosen };
-                Outcome::Approve(Approval::of(scope))
-            }
-            (Some(_), Some("deny"), _) => Outcome::Deny,
-            (session, _, _) => {
-                let what = if session.is_some() { "consent" } else { "login" };
-                let html = format!("<p>{what}</p><i>{}</i>", visit.handle);
-                Outcome::Respond(Page::new(html, "sha256-none".to_owned()))
-            }
-        })
+        Ok(
+            match (
+                visit.session,
+                form.first("decision"),
+                form.first("username"),
+            ) {
+                (_, _, Some("alice")) if form.first("password") == Some("wonderland") => {
+                    Outcome::SignedIn(Authentication::of(Subject::new("alice")))
+                }
+                (Some(_), Some("approve"), _) => {
+                    let chosen: Scope = form.all("scope").collect();
+                    let scope = if chosen.is_empty() {
+                        visit.pending.scope().clone()
+                    } else {
+                        chosen
+                    };
+                    Outcome::Approve(Approval::of(scope))
+                }
+                (Some(_), Some("deny"), _) => Outcome::Deny,
+                (session, _, _) => {
+                    let what = if session.is_some() {
+                        "consent"
+                    } else {
+                        "login"
+                    };
+                    let html = format!("<p>{what}</p><i>{}</i>", visit.handle);
+                    Outcome::Respond(Page::new(html, "sha256-none".to_owned()))
+                }
+            },
+        )
     }
 
     fn notice(&self, notice: &Notice<'_>) -> Page {
-        Page::new(format!("<p>notice {notice:?}</p>"), "sha256-none".to_owned())
+        Page::new(
+            format!("<p>notice {notice:?}</p>"),
+            "sha256-none".to_owned(),
+        )
     }
 }
 
@@ -66,13 +87,21 @@ impl Server {
         let public = world.register();
         let mut metadata = ClientMetadata::default();
         metadata.redirect_uris = vec!["https://app.example/cb?keep=1".to_owned()];
-        metadata.grant_types =
-            Some(vec!["authorization_code".to_owned(), "refresh_token".to_owned()]);
+        metadata.grant_types = Some(vec![
+            "authorization_code".to_owned(),
+            "refresh_token".to_owned(),
+        ]);
         metadata.token_endpoint_auth_method = Some("client_secret_post".to_owned());
         let confidential = world.register_as(metadata);
         let World { server, clock, .. } = world;
         let service = Arc::new(OAuthService::new(Arc::new(server), Arc::new(PlainPages)));
-        Self { service, storage, clock, public, confidential }
+        Self {
+            service,
+            storage,
+            clock,
+            public,
+            confidential,
+        }
     }
 
     pub fn send(&self, request: Request<impl Into<Bytes>>) -> Response<Bytes> {
@@ -112,7 +141,12 @@ impl Server {
     pub fn authorize(&self, query: &[(String, String)], cookies: &str) -> Response<Bytes> {
         let pairs: Vec<(&str, &str)> = query.iter().map(|(n, v)| (&**n, &**v)).collect();
         let target = format!("/authorize?{}", encode(&pairs));
-        self.send(Request::get(target).header(header::COOKIE, cookies).body("").unwrap())
+        self.send(
+            Request::get(target)
+                .header(header::COOKIE, cookies)
+                .body("")
+                .unwrap(),
+        )
     }
 
     pub fn interact(&self, cookies: &str, form: &[(&str, &str)]) -> Response<Bytes> {
@@ -173,7 +207,9 @@ impl Server {
 }
 
 pub fn encode(form: &[(&str, &str)]) -> String {
-    form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish()
+    form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(form)
+        .finish()
 }
 
 pub fn json(response: &Response<Bytes>) -> serde_json::Value {
@@ -181,12 +217,18 @@ pub fn json(response: &Response<Bytes>) -> serde_json::Value {
 }
 
 pub fn error(response: &Response<Bytes>) -> (u16, String) {
-    let word = json(response)["error"].as_str().unwrap_or_default().to_owned();
+    let word = json(response)["error"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned();
     (response.status().as_u16(), word)
 }
 
 pub fn text(response: &Response<Bytes>, name: header::HeaderName) -> String {
-    let value = response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
+    let value = response
+        .headers()
+        .get(name)
+        .map(|value| value.to_str().unwrap().to_owned());
     value.unwrap_or_default()
 }
 
@@ -196,13 +238,16 @@ pub fn location(response: &Response<Bytes>) -> String {
 
 pub fn cookies(response: &Response<Bytes>) -> String {
     let set = response.headers().get_all(header::SET_COOKIE).iter();
-    let pairs: Vec<&str> =
-        set.map(|line| line.to_str().unwrap().split(';').next().unwrap()).collect();
+    let pairs: Vec<&str> = set
+        .map(|line| line.to_str().unwrap().split(';').next().unwrap())
+        .collect();
     pairs.join("; ")
 }
 
 pub fn handle(response: &Response<Bytes>) -> String {
     let page = std::str::from_utf8(response.body()).unwrap();
-    let (_, rest) = page.split_once("<i>").unwrap_or_else(|| panic!("no handle in {page}"));
+    let (_, rest) = page
+        .split_once("<i>")
+        .unwrap_or_else(|| panic!("no handle in {page}"));
     rest.split_once("</i>").unwrap().0.to_owned()
 }

@@ -127,8 +127,16 @@ impl Sample for GrantRecord {
         let verifier = CodeVerifier::parse("a-verifier-of-forty-three-characters-or-more")
             .expect("a verifier");
         Self {
-            epochs: Epochs { client: 1, subject: 2, subject_client: 3, ring: 4 },
-            resources: vec![resource("https://mcp.example/mcp"), resource("https://b.example/")],
+            epochs: Epochs {
+                client: 1,
+                subject: 2,
+                subject_client: 3,
+                ring: 4,
+            },
+            resources: vec![
+                resource("https://mcp.example/mcp"),
+                resource("https://b.example/"),
+            ],
             code: Some(CodeRecord {
                 hash: SecretHash::of(b"code"),
                 challenge: CodeChallenge::of(verifier),
@@ -150,7 +158,10 @@ impl Sample for GrantRecord {
                 }),
             }),
             access: vec![access_token(1), access_token(2)],
-            closed: Some(Closed { at: at(50), reason: ClosedReason::CodeReplayed }),
+            closed: Some(Closed {
+                at: at(50),
+                reason: ClosedReason::CodeReplayed,
+            }),
             ..grant_of(1, "alice@example", "https://app.example/client.json")
         }
     }
@@ -177,17 +188,23 @@ impl Sample for ClientRecord {
 
     fn full() -> Self {
         let mut metadata = ClientMetadata::default();
-        metadata.client_name = Some("Ünïcode \"quoted\" \\ <b>\u{1F980}</b> \u{0}\u{1}\n".to_owned());
+        metadata.client_name =
+            Some("Ünïcode \"quoted\" \\ <b>\u{1F980}</b> \u{0}\u{1}\n".to_owned());
         metadata.logo_uri = Some("https://app.example/logo.png".to_owned());
         metadata.response_types = Some(vec!["code".to_owned()]);
         metadata.software_version = Some(String::new());
-        let secret =
-            |text: &[u8], expires_at| ClientSecret { hash: SecretHash::of(text), expires_at };
+        let secret = |text: &[u8], expires_at| ClientSecret {
+            hash: SecretHash::of(text),
+            expires_at,
+        };
         Self {
             registration: ClientRegistration::Preregistered,
             token_endpoint_auth_method: TokenEndpointAuthMethod::ClientSecretPost,
             secrets: vec![secret(b"old", Some(at(600))), secret(b"new", None)],
-            redirect_uris: vec![redirect("https://app.example/cb"), redirect("cursor://x/cb")],
+            redirect_uris: vec![
+                redirect("https://app.example/cb"),
+                redirect("cursor://x/cb"),
+            ],
             grant_types: vec![GrantType::RefreshToken, GrantType::ClientCredentials],
             scope: Some(Scope::empty()),
             introspects: vec![resource("https://mcp.example/mcp")],
@@ -220,7 +237,11 @@ impl Sample for SubjectRecord {
     }
 
     fn full() -> Self {
-        let clients = [("app", 1), ("App", 2), ("https://app.example/client.json", 3)];
+        let clients = [
+            ("app", 1),
+            ("App", 2),
+            ("https://app.example/client.json", 3),
+        ];
         Self {
             epoch: 9,
             disabled: true,
@@ -257,7 +278,11 @@ impl Sample for KeyRingRecord {
     }
 
     fn full() -> Self {
-        Self { root: "cm9vdA".to_owned(), sealed: "A-_z".repeat(500), ..Self::sample(0) }
+        Self {
+            root: "cm9vdA".to_owned(),
+            sealed: "A-_z".repeat(500),
+            ..Self::sample(0)
+        }
     }
 
     fn marked(mut self, mark: u64) -> Self {

@@ -29,7 +29,10 @@ pub(crate) use each_kind;
 pub(crate) async fn put<R: Sample>(store: &dyn Storage, record: R) -> Result<Revision, Violation> {
     let id = record.id().clone();
     let answer = R::table(store).insert(record).await?;
-    ensure!(answer == Insert::Inserted, "insert of the new key {id} answers {answer:?}");
+    ensure!(
+        answer == Insert::Inserted,
+        "insert of the new key {id} answers {answer:?}"
+    );
     Ok(read::<R>(store, &id).await?.revision)
 }
 
@@ -51,7 +54,9 @@ pub(crate) async fn change<R: Sample>(
     let id = record.id().clone();
     match R::table(store).replace(revision, record).await? {
         Replace::Replaced(_) => Ok(read::<R>(store, &id).await?.revision),
-        answer => Err(Violation::new(format!("replace of the current {id} answers {answer:?}"))),
+        answer => Err(Violation::new(format!(
+            "replace of the current {id} answers {answer:?}"
+        ))),
     }
 }
 
@@ -62,7 +67,10 @@ pub(crate) async fn remove<R: Sample>(
     revision: Revision,
 ) -> Verdict {
     let answer = R::table(store).delete(id, revision).await?;
-    ensure!(answer == Delete::Deleted, "delete of the current {id} answers {answer:?}");
+    ensure!(
+        answer == Delete::Deleted,
+        "delete of the current {id} answers {answer:?}"
+    );
     Ok(())
 }
 
@@ -91,10 +99,16 @@ pub(crate) async fn list(
     for _ in 0..1000 {
         let listed = store.grants().list(by, &page).await?;
         let answered = listed.items.len();
-        ensure!(answered <= limit, "a page of at most {limit} has {answered} records");
+        ensure!(
+            answered <= limit,
+            "a page of at most {limit} has {answered} records"
+        );
         for item in listed.items {
             let id = item.record.id;
-            ensure!(all.iter().all(|seen| seen.record.id != id), "{id} is listed twice");
+            ensure!(
+                all.iter().all(|seen| seen.record.id != id),
+                "{id} is listed twice"
+            );
             all.push(item);
         }
         match listed.next {
@@ -111,8 +125,11 @@ pub(crate) async fn listed_ids(
     by: &Filter,
     limit: usize,
 ) -> Result<Vec<GrantId>, Violation> {
-    let mut ids: Vec<_> =
-        list(store, by, limit).await?.iter().map(|item| item.record.id).collect();
+    let mut ids: Vec<_> = list(store, by, limit)
+        .await?
+        .iter()
+        .map(|item| item.record.id)
+        .collect();
     ids.sort_unstable();
     Ok(ids)
 }
@@ -141,7 +158,9 @@ pub(crate) async fn whole(
             continue;
         }
         for (person, shown) in people.iter().zip(shown) {
-            let expected = after.as_ref().filter(|found| found.record.subject.as_str() == *person);
+            let expected = after
+                .as_ref()
+                .filter(|found| found.record.subject.as_str() == *person);
             ensure!(
                 shown.map(|item| item.revision) == expected.map(|found| found.revision),
                 "{id} is found in one state and listed under {person} in another"

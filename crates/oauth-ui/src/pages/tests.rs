@@ -11,8 +11,14 @@ fn consent(name: &str, scopes: &[(&str, &str)]) -> String {
         kind: Destination::ThisComputer,
         redirect_host: "127.0.0.1:5000",
         subject: "alice",
-        scopes: scopes.iter().map(|(name, description)| ScopeView { name, description }).collect(),
-        resources: vec![ResourceView { name: Some("Tools"), uri: "https://mcp.example/mcp" }],
+        scopes: scopes
+            .iter()
+            .map(|(name, description)| ScopeView { name, description })
+            .collect(),
+        resources: vec![ResourceView {
+            name: Some("Tools"),
+            uri: "https://mcp.example/mcp",
+        }],
         error: None,
     };
     page(&view).unwrap().html
@@ -21,7 +27,12 @@ fn consent(name: &str, scopes: &[(&str, &str)]) -> String {
 /// AS-DCR-17: what a client says of itself is hostile until shown otherwise.
 #[test]
 fn hostile_names_are_text() {
-    for name in ["<script>alert(1)</script>", "\"><img src=x>", "' onfocus='x", "&lt;b&gt;"] {
+    for name in [
+        "<script>alert(1)</script>",
+        "\"><img src=x>",
+        "' onfocus='x",
+        "&lt;b&gt;",
+    ] {
         let html = consent(name, &[("a", "<b>A</b>")]);
         assert!(!html.contains(name), "{name}");
         assert!(!html.contains("<b>A</b>"));
@@ -46,12 +57,19 @@ fn consent_says_where_access_goes_and_what_for() {
     }
     assert_eq!(html.matches("type=\"checkbox\"").count(), 2);
     // A single scope is all or nothing: no box.
-    assert_eq!(consent("App", &[("mcp:tools", "Use tools")]).matches("checkbox\"").count(), 0);
+    assert_eq!(
+        consent("App", &[("mcp:tools", "Use tools")])
+            .matches("checkbox\"")
+            .count(),
+        0
+    );
 }
 
 #[test]
 fn errors_become_sentences() {
-    let page = notice_page(&Notice::Error { message: "the client is not known here" });
+    let page = notice_page(&Notice::Error {
+        message: "the client is not known here",
+    });
     assert!(page.html.contains("The client is not known here."));
     let leave = Notice::ConfirmRedirect {
         host: "app.example",
@@ -59,7 +77,10 @@ fn errors_become_sentences() {
         message: "response_type is required",
     };
     let html = notice_page(&leave).html;
-    assert!(html.contains("href=\"https://app.example/cb?error=x&#38;state=&#34;y\""), "{html}");
+    assert!(
+        html.contains("href=\"https://app.example/cb?error=x&#38;state=&#34;y\""),
+        "{html}"
+    );
 }
 
 #[test]

@@ -1,5 +1,9 @@
 //! The quickstart as a process, and a client that speaks to it over sockets.
-#![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "each test file uses its own part"
+)]
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -28,7 +32,11 @@ impl Drop for Folder {
 
 /// A port that was free a moment ago.
 pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
 }
 
 /// A running quickstart; killed when dropped.
@@ -40,12 +48,20 @@ pub struct Quickstart {
 impl Quickstart {
     /// Starts it in a folder, its log appended to `log` there, and waits until it is ready.
     pub fn start(folder: &Path, port: u16, flags: &[&str]) -> Self {
-        let log = File::options().create(true).append(true).open(folder.join("log")).unwrap();
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(folder.join("log"))
+            .unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_quickstart"))
             .current_dir(folder)
             .env("RUST_LOG", "info,rmcp=warn")
             .env_remove("OAUTH_ROOT_SECRET")
-            .args(["--listen", &format!("127.0.0.1:{port}"), "--danger-no-rate-limits"])
+            .args([
+                "--listen",
+                &format!("127.0.0.1:{port}"),
+                "--danger-no-rate-limits",
+            ])
             .args(flags)
             .stdout(Stdio::piped())
             .stderr(log)
@@ -53,7 +69,11 @@ impl Quickstart {
             .unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let ready = lines.any(|line| line.unwrap().starts_with("MCP server"));
-        assert!(ready, "{}", std::fs::read_to_string(folder.join("log")).unwrap());
+        assert!(
+            ready,
+            "{}",
+            std::fs::read_to_string(folder.join("log")).unwrap()
+        );
         std::thread::spawn(move || lines.for_each(drop));
         let address = SocketAddr::from(([127, 0, 0, 1], port));
         Self { child, address }
@@ -68,7 +88,13 @@ impl Quickstart {
     /// SIGTERM; gives the exit code.
     pub fn stop(mut self) -> Option<i32> {
         let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        assert!(
+            Command::new("kill")
+                .args(["-TERM", &pid])
+                .status()
+                .unwrap()
+                .success()
+        );
         self.child.wait().unwrap().code()
     }
 }
@@ -97,7 +123,10 @@ impl Answer {
     pub fn header(&self, name: &str) -> String {
         let lines = self.head.lines().filter_map(|line| line.split_once(':'));
         let mut found = lines.filter(|(held, _)| held.eq_ignore_ascii_case(name));
-        found.next().map(|(_, value)| value.trim().to_owned()).unwrap_or_default()
+        found
+            .next()
+            .map(|(_, value)| value.trim().to_owned())
+            .unwrap_or_default()
     }
 }
 
@@ -110,8 +139,15 @@ pub fn send(address: SocketAddr, request: &str) -> std::io::Result<Answer> {
     stream.read_to_string(&mut text)?;
     let broken = || std::io::Error::from(std::io::ErrorKind::UnexpectedEof);
     let (head, body) = text.split_once("\r\n\r\n").ok_or_else(broken)?;
-    let status = head.get(9..12).and_then(|code| code.parse().ok()).ok_or_else(broken)?;
-    let answer = Answer { status, head: head.to_owned(), body: body.to_owned() };
+    let status = head
+        .get(9..12)
+        .and_then(|code| code.parse().ok())
+        .ok_or_else(broken)?;
+    let answer = Answer {
+        status,
+        head: head.to_owned(),
+        body: body.to_owned(),
+    };
     let length: usize = answer.header("content-length").parse().unwrap_or(0);
     if answer.body.len() < length {
         return Err(broken());
@@ -120,15 +156,31 @@ pub fn send(address: SocketAddr, request: &str) -> std::io::Result<Answer> {
 }
 
 pub fn get(address: SocketAddr, path: &str, headers: &str) -> std::io::Result<Answer> {
-    send(address, &format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{headers}\r\n"))
+    send(
+        address,
+        &format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{headers}\r\n"),
+    )
 }
 
 pub fn post(address: SocketAddr, path: &str, form: &[(&str, &str)]) -> std::io::Result<Answer> {
-    let body: Vec<String> = form.iter().map(|(name, value)| format!("{name}={}", escape(value))).collect();
-    post_raw(address, path, "application/x-www-form-urlencoded", &body.join("&"))
+    let body: Vec<String> = form
+        .iter()
+        .map(|(name, value)| format!("{name}={}", escape(value)))
+        .collect();
+    post_raw(
+        address,
+        path,
+        "application/x-www-form-urlencoded",
+        &body.join("&"),
+    )
 }
 
-pub fn post_raw(address: SocketAddr, path: &str, media_type: &str, body: &str) -> std::io::Result<Answer> {
+pub fn post_raw(
+    address: SocketAddr,
+    path: &str,
+    media_type: &str,
+    body: &str,
+) -> std::io::Result<Answer> {
     let length = body.len();
     send(
         address,
@@ -142,7 +194,9 @@ pub fn post_raw(address: SocketAddr, path: &str, media_type: &str, body: &str) -
 fn escape(text: &str) -> String {
     text.bytes()
         .map(|byte| match byte {
-            b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+            b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' | b'-' | b'.' | b'_' | b'~' => {
+                char::from(byte).to_string()
+            }
             _ => format!("%{byte:02X}"),
         })
         .collect()
@@ -163,7 +217,10 @@ impl Client {
         let metadata = r#"{"redirect_uris":["http://127.0.0.1/cb"],"token_endpoint_auth_method":"none","grant_types":["authorization_code","refresh_token"]}"#;
         let answer = post_raw(address, "/register", "application/json", metadata).unwrap();
         assert_eq!(answer.status, 201, "{answer:?}");
-        Self { address, id: answer.member("client_id") }
+        Self {
+            address,
+            id: answer.member("client_id"),
+        }
     }
 
     /// A code, approved by the server itself.
@@ -174,7 +231,9 @@ impl Client {
         );
         let answer = get(self.address, &path, "")?;
         let location = answer.header("location");
-        let code = location.split_once("code=").map(|(_, rest)| rest.split('&').next().unwrap().to_owned());
+        let code = location
+            .split_once("code=")
+            .map(|(_, rest)| rest.split('&').next().unwrap().to_owned());
         code.ok_or_else(|| std::io::Error::other(format!("no code: {answer:?}")))
     }
 
@@ -189,11 +248,19 @@ impl Client {
     }
 
     pub fn refresh(&self, token: &str) -> std::io::Result<Answer> {
-        let form = [("grant_type", "refresh_token"), ("client_id", &self.id), ("refresh_token", token)];
+        let form = [
+            ("grant_type", "refresh_token"),
+            ("client_id", &self.id),
+            ("refresh_token", token),
+        ];
         post(self.address, "/token", &form)
     }
 
     pub fn whoami(&self, token: &str) -> std::io::Result<Answer> {
-        get(self.address, "/whoami", &format!("Authorization: Bearer {token}\r\n"))
+        get(
+            self.address,
+            "/whoami",
+            &format!("Authorization: Bearer {token}\r\n"),
+        )
     }
 }

@@ -1,0 +1,145 @@
+//! A connection that closes drops the future of its request, wherever that stands.
+
+use std::time::Duration;
+
+use oauth_storage::{GrantRecord, Insert, Replace, Storage};
+use oauth_types::GrantId;
+
+use crate::contract::samples::{Sample, at, grant, grant_of, retained};
+use crate::contract::steps::{give_up, put, whole};
+use crate::contract::{Backend, Trial, Verdict, Violation, ensure};
+
+/// After how many polls, and with how much time in between, a future is dropped.
+fn drops() -> impl Iterator<Item = (u64, u32, Duration)> {
+    let waits = [0, 50, 400].map(Duration::from_micros);
+    let all = waits
+        .into_iter()
+        .flat_map(|wait| (0..5).map(move |polls| (polls, wait)));
+    (0..)
+        .zip(all)
+        .map(|(number, (polls, wait))| (number, polls, wait))
+}
+
+/// A dropped insert leaves the record found and listed, or neither: a grant that no listing shows
+/// could not be revoked.
+pub fn a_dropped_insert_is_all_or_nothing<B: Backend>(trial: &Trial<B>) -> Verdict {
+    trial.run(async {
+        let store = trial.store();
+        for (number, polls, wait) in drops() {
+            let answer = give_up(store.grants().insert(grant(number)), polls, wait).await;
+            let state = whole(&store, &grant(number).id, &["alice"]).await?;
+            if let Some(answer) = answer {
+                ensure!(
+                    answer? == Insert::Inserted && state.is_some(),
+                    "an insert was not kept"
+                );
+            }
+            // The key is usable afterwards, whichever it was.
+            store.grants().insert(grant(number)).await?;
+            let state = whole(&store, &grant(number).id, &["alice"]).await?;
+            ensure!(
+                state.is_some(),
+                "after a dropped insert the key cannot be inserted"
+            );
+        }
+        Ok(())
+    })
+}
+
+/// A dropped replacement happened wholly or not at all, in the record and in the listings.
+pub fn a_dropped_replace_is_all_or_nothing<B: Backend>(trial: &Trial<B>) -> Verdict {
+    trial.run(async {
+        let store = trial.store();
+        for (number, polls, wait) in drops() {
+            let revision = put(&store, grant(number)).await?;
+            let moved = grant_of(number, "bob", "other").marked(1);
+            give_up(store.grants().replace(revision, moved), polls, wait).await;
+            settled(&store, &grant(number).id).await?;
+            write_until_it_holds(&store, grant_of(number, "bob", "app").marked(2)).await?;
+            let state = settled(&store, &grant(number).id).await?;
+            ensure!(
+                state.is_some_and(|record| record.mark() == 2),
+                "a dropped replacement overtook a later one"
+            );
+        }
+        Ok(())
+    })
+}
+
+/// A dropped deletion leaves the record found and listed, or neither.
+pub fn a_dropped_delete_is_all_or_nothing<B: Backend>(trial: &Trial<B>) -> Verdict {
+    trial.run(async {
+        let store = trial.store();
+        for (number, polls, wait) in drops() {
+            let revision = put(&store, grant(number)).await?;
+            give_up(
+                store.grants().delete(&grant(number).id, revision),
+                polls,
+                wait,
+            )
+            .await;
+            settled(&store, &grant(number).id).await?;
+            store.grants().delete(&grant(number).id, revision).await?;
+            let state = settled(&store, &grant(number).id).await?;
+            ensure!(
+                state.is_none(),
+                "after a dropped deletion the record cannot be deleted"
+            );
+        }
+        Ok(())
+    })
+}
+
+/// A dropped sweep leaves each record found and listed, or neither, and the next sweep finishes.
+pub fn a_dropped_sweep_is_all_or_nothing<B: Backend>(trial: &Trial<B>) -> Verdict {
+    trial.run(async {
+        let store = trial.store();
+        for (round, polls, wait) in drops() {
+            let numbers = round * 10..round * 10 + 3;
+            for number in numbers.clone() {
+                put(&store, retained(grant(number), -1)).await?;
+            }
+            give_up(store.grants().sweep(at(0), 2), polls, wait).await;
+            for number in numbers.clone() {
+                settled(&store, &grant(number).id).await?;
+            }
+            while store.grants().sweep(at(0), 2).await? > 0 {}
+            for number in numbers {
+                let state = settled(&store, &grant(number).id).await?;
+                ensure!(
+                    state.is_none(),
+                    "after a dropped sweep a record stays for ever"
+                );
+            }
+        }
+        Ok(())
+    })
+}
+
+async fn settled(
+    store: &dyn Storage,
+    id: &GrantId,
+) -> Result<Option<std::sync::Arc<GrantRecord>>, Violation> {
+    Ok(whole(store, id, &["alice", "bob"])
+        .await?
+        .map(|found| found.record))
+}
+
+/// Writes against the dropped write, which may still arrive once.
+async fn write_until_it_holds(store: &dyn Storage, record: GrantRecord) -> Verdict {
+    for _ in 0..20 {
+        let Some(found) = store.grants().find(&record.id).await? else {
+            return Err(Violation::new("a dropped replacement removed the record"));
+        };
+        let answer = store
+            .grants()
+            .replace(found.revision, record.clone())
+            .await?;
+        if matches!(answer, Replace::Replaced(_)) {
+            return Ok(());
+        }
+    }
+    Err(Violation::new(
+        "after a dropped replacement the record cannot be replaced",
+    ))
+}

@@ -1,0 +1,293 @@
+//! Listing is how everything of a person or a client is revoked: what it does not show, survives.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use oauth_storage::{GrantRecord, Page, Storage};
+use oauth_types::GrantId;
+
+use crate::contract::samples::{Sample, grant, grant_of};
+use crate::contract::steps::{
+    by_client, by_subject, change, list, listed_ids, put, read, remove, same,
+};
+use crate::contract::{Backend, Trial, Verdict, Violation, ensure};
+
+fn ids(numbers: impl IntoIterator<Item = u64>) -> Vec<GrantId> {
+    let mut ids: Vec<_> = numbers.into_iter().map(|number| grant(number).id).collect();
+    ids.sort_unstable();
+    ids
+}
+
+/// A listing shows every record of that person or client that was acknowledged, in the state in
+/// which it is found, and nobody else's.
+pub fn a_listing_shows_what_was_acknowledged<B: Backend>(trial: &Trial<B>) -> Verdict {
+    trial.run(async {
+        let store = trial.store();
+        let (people, apps) = (["alice", "bob", "carol"], ["app", "other"]);
+        let of = |n: u64| grant_of(n, people[n as usize % 3], apps[n as usize % 2]);
+        for by in [by_subject("alice"), by_client("app")] {
+            ensure!(
+                list(&store, &by, 10).await?.is_empty(),
+                "an empty store lists something"
+            );
+        }
+        for number in 0..24 {
+            let revision = put(&store, of(number)).await?;
+            if number % 5 == 0 {
+                change(&store, revision, of(number).marked(number)).await?;
+            }
+        }
+        for (at, person) in (0..).zip(people) {
+            let listed = listed_ids(&store, &by_subject(person), 100).await?;
+            let expected = ids((0..24).filter(|n| n % 3 == at));
+            ensure!(
+                listed == expected,
+                "{person} has {expected:?}, listed {listed:?}"
+            );
+        }
+        for (at, app) in (0..).zip(apps) {
+            let listed = listed_ids(&store, &by_client(app), 100).await?;
+            let expected = ids((0..24).filter(|n| n % 2 == at));
+            ensure!(
+                listed == expected,
+                "{app} has {expected:?}, listed {listed:?}"
+            );
+        }
+        for item in list(&store, &by_client("app"), 100).await? {
+            let found = read::<GrantRecord>(&store, &item.record.id).await?;
+            ensure!(
+                found.revision == item.revision && same(&*found.record, &*item.record)?,
+                "a record is listed in another state than it is found in"
+            );
+        }
+        for nobody in [by_subject("dave"), by_client("alice"), by_subject("app")] {
+            ensure!(
+                list(&store, &nobody, 10).await?.is_empty(),
+                "{nobody:?} lists something"
+            );
+        }
+        Ok(())
+    })
+}
+
+/// A run of pages shows each record once, whatever the size of the pages, and no page is larger
+/// than asked for: revoking a client with a million grants goes page by page.
+pub fn pages_neither_repeat_nor_skip<B: Backend>(trial: &Trial<B>) -> Verdict {
+    trial.run(async {
+        let store = trial.store();
+        for number in 0..23 {
+            put(&store, grant(number)).await?;
+        }
+        let expected = ids(0..23);
+        for limit in [1, 2, 3, 22, 23, 24, 1000] {
+            for by in [by_subject("alice"), by_client("app")] {
+                // The step itself watches for repetitions and for pages that are too large.
+                let listed = listed_ids(&store, &by, limit).await?;
+                ensure!(
+                    listed == expected,
+                    "pages of {limit} show {} of 23",
+                    listed.len()
+                );
+            }
+        }
+        Ok(())
+    })
+}
+
+/// A run of pages bears the deletion of what it has shown: whoever revokes by listing and erasing
+/// must not skip a record for every record erased.
+pub fn pages_bear_changes_in_between<B: Backend>(trial: &Trial<B>) -> Verdict {
+    trial.run(async {
+        let store = trial.store();
+        for number in 0..20 {
+            put(&store, grant(number)).await?;
+        }
+        let (mut page, mut seen) = (Page::first(3), Vec::new());
+        for _ in 0..100 {
+            let listed = store.grants().list(&by_subject("alice"), &page).await?;
+            for item in listed.items {
+                seen.push(item.record.id);
+                remove::<GrantRecord>(&store, &item.record.id, item.revision).await?;
+            }
+            match listed.next {
+                Some(next) => page.after = Some(next),
+                None => break,
+            }
+        }
+        seen.sort_unstable();
+        ensure!(
+            seen == ids(0..20),
+            "{} of 20 were shown while all were deleted",
+            seen.len()
+        );
+        ensure!(
+            list(&store, &by_subject("alice"), 10).await?.is_empty(),
+            "something is left"
+        );
+        Ok(())
+    })
+}
+
+/// A replacement that changes whom a record belongs to is listed there and no longer where it
+/// was: otherwise it survives the revocation of its new owner, or dies with its old one.
+pub fn a_listing_follows_the_record<B: Backend>(trial: &Trial<B>) -> Verdict {
+    trial.run(async {
+        let store = trial.store();
+        put(&store, grant_of(2, "alice", "app")).await?;
+        put(&store, grant_of(3, "bob", "other")).await?;
+        let mut revision = put(&store, grant_of(1, "alice", "app")).await?;
+        for (person, app) in [
+            ("bob", "app"),
+            ("bob", "other"),
+            ("alice", "app"),
+            ("alice", "app"),
+            ("bob", "other"),
+        ] {
+            revision = change(&store, revision, grant_of(1, person, app)).await?;
+            for (by, other) in [
+                (by_subject("alice"), (person == "alice", 2)),
+                (by_client("app"), (app == "app", 2)),
+                (by_subject("bob"), (person == "bob", 3)),
+                (by_client("other"), (app == "other", 3)),
+            ] {
+                let expected = if other.0 {
+                    ids([1, other.1])
+                } else {
+                    ids([other.1])
+                };
+                let listed = listed_ids(&store, &by, 10).await?;
+                ensure!(
+                    listed == expected,
+                    "the record is {person}'s and {app}'s; {by:?}: {listed:?}"
+                );
+            }
+        }
+        Ok(())
+    })
+}
+
+/// What was acknowledged before a listing began is in it, however many write at once: a listing
+/// that lags lets a grant live on that was made just before everything was revoked.
+pub fn a_listing_is_never_behind<B: Backend>(trial: &Trial<B>) -> Verdict {
+    trial.race(6, |racer, store| async move {
+        for number in 0..6 {
+            let mine = grant(racer as u64 * 100 + number);
+            let first = put(&store, mine.clone()).await?;
+            let shown = |items: Vec<oauth_storage::Versioned<GrantRecord>>| {
+                items.into_iter().find(|item| item.record.id == mine.id)
+            };
+            let listed = shown(list(&store, &by_subject("alice"), 100).await?);
+            ensure!(
+                listed.is_some_and(|item| item.revision == first),
+                "an acknowledged insert is not listed"
+            );
+            let second = change(&store, first, mine.clone().marked(1)).await?;
+            let listed = shown(list(&store, &by_client("app"), 100).await?);
+            ensure!(
+                listed.is_some_and(|item| item.revision == second),
+                "an acknowledged replacement is not listed"
+            );
+        }
+        Ok(())
+    })?;
+    Ok(())
+}
+
+/// While others write, a listing still shows every record that stands still, and none twice.
+pub fn a_listing_stands_while_others_write<B: Backend>(trial: &Trial<B>) -> Verdict {
+    trial.run(async {
+        let store = trial.store();
+        for number in 0..15 {
+            put(&store, grant(number)).await?;
+        }
+        Ok::<(), Violation>(())
+    })?;
+    let steady = ids(0..15);
+    let (steady, done) = (&steady, &AtomicBool::new(false));
+    trial.race(4, |racer, store| async move {
+        if racer == 0 {
+            let listings = listings(&store, steady).await;
+            done.store(true, Ordering::SeqCst);
+            return listings;
+        }
+        for round in 0..2000 {
+            if done.load(Ordering::SeqCst) {
+                break;
+            }
+            let other = grant(racer as u64 * 10_000 + round);
+            let first = put(&store, other.clone()).await?;
+            let second = change(&store, first, other.clone().marked(1)).await?;
+            remove::<GrantRecord>(&store, &other.id, second).await?;
+        }
+        Ok(())
+    })?;
+    Ok(())
+}
+
+/// Lists ten times over and demands what stands still.
+async fn listings(store: &dyn Storage, steady: &[GrantId]) -> Verdict {
+    for _ in 0..10 {
+        let listed = listed_ids(store, &by_subject("alice"), 2).await?;
+        let missing = steady.iter().filter(|id| !listed.contains(id)).count();
+        ensure!(
+            missing == 0,
+            "{missing} of 15 records that stood still were not listed"
+        );
+    }
+    Ok(())
+}
+
+/// What records are listed under is compared byte for byte, too: `Alice` must neither see nor
+/// revoke what belongs to `alice`.
+pub fn listings_compare_byte_for_byte<B: Backend>(trial: &Trial<B>) -> Verdict {
+    let long = |end: &str| format!("https://app.example/{}{end}", "p".repeat(1000));
+    let mut names: Vec<String> = [
+        "alice",
+        "Alice",
+        "alice ",
+        "ali%",
+        "ali_e",
+        "%",
+        "é",
+        "e\u{301}",
+        "ß",
+        "ss",
+        "a'b",
+        "a\\b",
+        "1",
+        "01",
+        "1.0",
+        "a:b",
+        "a",
+        "b",
+        "\u{1F980}",
+        "#sha256:alice",
+        "*",
+        "a*",
+        "[a]",
+    ]
+    .map(str::to_owned)
+    .into();
+    names.extend([long("a"), long("b"), long("")]);
+    trial.run(async {
+        let store = trial.store();
+        for (name, number) in names.iter().zip(0..) {
+            put(&store, grant_of(number, name, "app")).await?;
+            put(&store, grant_of(1000 + number, "nobody", name)).await?;
+        }
+        for (name, number) in names.iter().zip(0..) {
+            let listed = listed_ids(&store, &by_subject(name), 10).await?;
+            ensure!(
+                listed == ids([number]),
+                "the person {name:?} is listed {}",
+                listed.len()
+            );
+            let listed = listed_ids(&store, &by_client(name), 10).await?;
+            ensure!(
+                listed == ids([1000 + number]),
+                "the client {name:?} is listed {}",
+                listed.len()
+            );
+        }
+        Ok(())
+    })
+}

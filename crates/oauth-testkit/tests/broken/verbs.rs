@@ -1,0 +1,498 @@
+//! The verbs, each with its faults.
+
+use async_trait::async_trait;
+use oauth_storage::{Delete, Filter, Kind, Listed, Page, StorageErrorKind, Versioned};
+
+use oauth_types::{ClientId, Subject};
+
+use super::*;
+
+#[async_trait]
+impl<R: Sample> RecordStore<R> for BrokenStore {
+    async fn insert(&self, record: R) -> Result<Insert, StorageError> {
+        let record = mangled(self.fault, &record);
+        let name = name::<R>(record.id());
+        let id = record.id().to_string();
+        let owner = format!("{} {name}", self.tenant);
+        let claimed = match self.fault {
+            Fault::FoldsKeys(fold) => Some(format!(
+                "{} {} {}",
+                self.tenant,
+                R::KIND.as_str(),
+                fold.of(&id)
+            )),
+            Fault::OneTableForAll if R::KIND != Kind::Grant => {
+                Some(format!("{} {id}", self.tenant))
+            }
+            Fault::OneKeySpaceForAllTenants => Some(name.clone()),
+            Fault::RunsTenantAndKeyTogether => {
+                Some(format!("{} {}{id}", R::KIND.as_str(), self.tenant))
+            }
+            _ => None,
+        };
+        if let Some(claimed) = claimed {
+            let mut names = self.shared.names.lock().unwrap();
+            if *names.entry(claimed).or_insert_with(|| owner.clone()) != owner {
+                return Ok(Insert::Exists);
+            }
+        }
+        let document = oauth_storage::record::encode(&record)?;
+        match self.fault {
+            Fault::InsertOverwrites => {
+                self.overwrite(record).await?;
+                return Ok(Insert::Inserted);
+            }
+            Fault::InsertLooksFirst => {
+                if self.table::<R>().find(record.id()).await?.is_some() {
+                    return Ok(Insert::Exists);
+                }
+                dawdle();
+                self.overwrite(record).await?;
+                return Ok(Insert::Inserted);
+            }
+            Fault::RevisionRestarts => {
+                let mut revisions = self.notes.revisions.lock().unwrap();
+                let answer = now(self.table().insert(record.clone()))?;
+                if answer == Insert::Inserted {
+                    let found = now(self.table::<R>().find(record.id()))?.unwrap();
+                    revisions.insert(name, vec![found.revision.number()]);
+                }
+                return Ok(answer);
+            }
+            Fault::Tears(Verb::Insert) => {
+                let is_new = self.table::<R>().find(record.id()).await?.is_none();
+                if is_new {
+                    self.hide(name.clone());
+                }
+                let answer = self.table().insert(record).await?;
+                pause().await;
+                self.unhide(&name);
+                return Ok(answer);
+            }
+            Fault::ListLags => self.index_later(&name),
+            Fault::FoldsListings(fold) => {
+                let mut alike = self.notes.alike.lock().unwrap();
+                let subject = record.subject().map(|it| ("s", it.as_str()));
+                let client = record.client().map(|it| ("c", it.as_str()));
+                for (kind, name) in subject.into_iter().chain(client) {
+                    let names = alike
+                        .entry(format!("{kind} {}", fold.of(name)))
+                        .or_default();
+                    names.entry(name.to_owned()).or_default().insert(id.clone());
+                }
+            }
+            Fault::CachesPerView => {
+                self.cache.lock().unwrap().remove(&name);
+            }
+            _ => {}
+        }
+        let answer = self.table().insert(record).await?;
+        if answer == Insert::Inserted {
+            self.notes.first.lock().unwrap().insert(name, document);
+        }
+        Ok(answer)
+    }
+
+    async fn find(&self, id: &R::Id) -> Result<Option<Versioned<R>>, StorageError> {
+        let name = name::<R>(id);
+        let found = self.table::<R>().find(id).await?;
+        match self.fault {
+            Fault::FindsByPrefix if found.is_none() => {
+                let begins = |record: &R| record.id().to_string().starts_with(&id.to_string());
+                for other in self.ever::<R>().into_iter().filter(begins) {
+                    if let Some(found) = self.table::<R>().find(other.id()).await? {
+                        return Ok(Some(found));
+                    }
+                }
+                Ok(None)
+            }
+            Fault::CachesPerView => {
+                let mut cache = self.cache.lock().unwrap();
+                let cached = cache
+                    .entry(name)
+                    .or_insert_with(|| found.map(|found| (found.revision, found.record as Arc<_>)));
+                Ok(cached.clone().map(|(revision, record)| Versioned {
+                    revision,
+                    record: record.downcast().unwrap(),
+                }))
+            }
+            Fault::RevisionRestarts => {
+                let revisions = self.notes.revisions.lock().unwrap();
+                let found = now(self.table::<R>().find(id))?;
+                Ok(found.map(|found| Versioned {
+                    revision: Revision::new(revisions[&name].len() as u64),
+                    record: found.record,
+                }))
+            }
+            _ => Ok(found),
+        }
+    }
+
+    async fn replace(&self, expected: Revision, record: R) -> Result<Replace, StorageError> {
+        let record = mangled(self.fault, &record);
+        let name = name::<R>(record.id());
+        match self.fault {
+            Fault::LastWriteWins => {
+                dawdle();
+                self.replace_any(record).await
+            }
+            Fault::ReplaceLooksFirst => {
+                match self.table::<R>().find(record.id()).await? {
+                    None => return Ok(Replace::Missing),
+                    Some(found) if found.revision != expected => return Ok(Replace::Conflict),
+                    Some(_) => dawdle(),
+                }
+                self.replace_any(record).await
+            }
+            Fault::ReplaceUpserts => {
+                let answer = self.table().replace(expected, record.clone()).await?;
+                if answer != Replace::Missing {
+                    return Ok(answer);
+                }
+                self.table().insert(record.clone()).await?;
+                let found = self.table::<R>().find(record.id()).await?;
+                Ok(found.map_or(Replace::Missing, |found| Replace::Replaced(found.revision)))
+            }
+            Fault::ConflictTouchesTheRecord => {
+                let answer = self.table().replace(expected, record.clone()).await?;
+                if answer == Replace::Conflict
+                    && let Some(found) = self.table::<R>().find(record.id()).await?
+                {
+                    self.table()
+                        .replace(found.revision, (*found.record).clone())
+                        .await?;
+                }
+                Ok(answer)
+            }
+            Fault::GuessesTheRevision => match self.table().replace(expected, record).await? {
+                Replace::Replaced(_) => Ok(Replace::Replaced(Revision::new(
+                    expected.number() + 1_000_000,
+                ))),
+                answer => Ok(answer),
+            },
+            Fault::RevisionRestarts => {
+                let mut revisions = self.notes.revisions.lock().unwrap();
+                let Some(known) = revisions.get_mut(&name) else {
+                    return Ok(Replace::Missing);
+                };
+                if known.len() as u64 != expected.number() {
+                    return Ok(Replace::Conflict);
+                }
+                let real = Revision::new(*known.last().unwrap());
+                match now(self.table().replace(real, record))? {
+                    Replace::Replaced(real) => {
+                        known.push(real.number());
+                        Ok(Replace::Replaced(Revision::new(known.len() as u64)))
+                    }
+                    answer => Ok(answer),
+                }
+            }
+            Fault::WritesThenErrs => {
+                let answer = self.table().replace(expected, record).await?;
+                if matches!(answer, Replace::Replaced(_)) && self.is_unlucky(name) {
+                    return Err(StorageErrorKind::Unavailable.into());
+                }
+                Ok(answer)
+            }
+            Fault::SendsTwice => {
+                let answer = self.table().replace(expected, record.clone()).await?;
+                if matches!(answer, Replace::Replaced(_)) && self.is_unlucky(name) {
+                    return self.table().replace(expected, record).await;
+                }
+                Ok(answer)
+            }
+            Fault::Tears(Verb::Replace) => {
+                self.hide(name.clone());
+                let answer = self.table().replace(expected, record).await?;
+                pause().await;
+                self.unhide(&name);
+                Ok(answer)
+            }
+            fault => {
+                if fault == Fault::ListLags {
+                    self.index_later(&name);
+                }
+                if fault == Fault::CachesPerView {
+                    self.cache.lock().unwrap().remove(&name);
+                }
+                self.table().replace(expected, record).await
+            }
+        }
+    }
+
+    async fn delete(&self, id: &R::Id, expected: Revision) -> Result<Delete, StorageError> {
+        let name = name::<R>(id);
+        match self.fault {
+            Fault::DeletesBlindly => loop {
+                let Some(found) = self.table::<R>().find(id).await? else {
+                    return Ok(Delete::Missing);
+                };
+                let answer = self.table::<R>().delete(id, found.revision).await?;
+                if answer != Delete::Conflict {
+                    return Ok(answer);
+                }
+            },
+            Fault::DeleteLooksFirst => {
+                match self.table::<R>().find(id).await? {
+                    None => return Ok(Delete::Missing),
+                    Some(found) if found.revision != expected => return Ok(Delete::Conflict),
+                    Some(_) => dawdle(),
+                }
+                while let Some(found) = self.table::<R>().find(id).await? {
+                    self.table::<R>().delete(id, found.revision).await?;
+                }
+                Ok(Delete::Deleted)
+            }
+            Fault::ListsWhatIsDeleted => {
+                let found = self.inner.grants().find(&as_grant::<R>(id)).await?;
+                let answer = self.table::<R>().delete(id, expected).await?;
+                if answer == Delete::Deleted
+                    && let Some(found) = found
+                {
+                    self.notes
+                        .deleted
+                        .lock()
+                        .unwrap()
+                        .push((*found.record).clone());
+                }
+                Ok(answer)
+            }
+            Fault::RevisionRestarts => {
+                let mut revisions = self.notes.revisions.lock().unwrap();
+                let Some(known) = revisions.get(&name) else {
+                    return Ok(Delete::Missing);
+                };
+                if known.len() as u64 != expected.number() {
+                    return Ok(Delete::Conflict);
+                }
+                let real = Revision::new(*known.last().unwrap());
+                revisions.remove(&name);
+                now(self.table::<R>().delete(id, real))
+            }
+            Fault::Tears(Verb::Delete) => {
+                let found = self.table::<R>().find(id).await?;
+                if found.is_none_or(|found| found.revision != expected) {
+                    return self.table::<R>().delete(id, expected).await;
+                }
+                self.hide(name.clone());
+                pause().await;
+                let answer = self.table::<R>().delete(id, expected).await;
+                self.unhide(&name);
+                answer
+            }
+            fault => {
+                if fault == Fault::CachesPerView {
+                    self.cache.lock().unwrap().remove(&name);
+                }
+                self.table::<R>().delete(id, expected).await
+            }
+        }
+    }
+
+    async fn list(&self, by: &Filter, page: &Page) -> Result<Listed<R>, StorageError> {
+        match self.fault {
+            Fault::ListsBySubjectOnly if matches!(by, Filter::Client(_)) => {
+                return Ok(Listed {
+                    items: Vec::new(),
+                    next: None,
+                });
+            }
+            Fault::PagesIgnoreTheLimit => {
+                let page = Page {
+                    after: page.after.clone(),
+                    limit: page.limit.max(10),
+                };
+                return self.table().list(by, &page).await;
+            }
+            Fault::PagesSkip | Fault::PagesRepeat | Fault::PagesByOffset => {
+                dawdle();
+                let mut all = self.table::<R>().list(by, &Page::first(1000)).await?.items;
+                let skip: usize = page.after.as_ref().map_or(0, |at| at.parse().unwrap());
+                let items: Vec<_> = all.drain(..).skip(skip).take(page.limit).collect();
+                let next = match self.fault {
+                    Fault::PagesSkip => skip + items.len() + 1,
+                    Fault::PagesRepeat => skip + (items.len() - usize::from(items.len() > 1)),
+                    _ => skip + items.len(),
+                };
+                let next = (items.len() == page.limit).then(|| next.to_string());
+                return Ok(Listed { items, next });
+            }
+            _ => {}
+        }
+        let mut listed = self.table::<R>().list(by, page).await?;
+        match self.fault {
+            Fault::FoldsListings(fold) => {
+                let (exact, folded) = match by {
+                    Filter::Subject(by) => (by.as_str(), format!("s {}", fold.of(by.as_str()))),
+                    Filter::Client(by) => (by.as_str(), format!("c {}", fold.of(by.as_str()))),
+                    _ => return Ok(listed),
+                };
+                let alike = self.notes.alike.lock().unwrap().get(&folded).cloned();
+                let others = alike
+                    .unwrap_or_default()
+                    .into_iter()
+                    .filter(|(name, _)| name != exact);
+                for id in others.flat_map(|(_, ids)| ids) {
+                    let found = id.parse().ok().map(|id| now(self.table::<R>().find(&id)));
+                    if let Some(found) = found.transpose()?.flatten()
+                        && listed.items.len() < page.limit
+                    {
+                        listed.items.push(found);
+                    }
+                }
+            }
+            Fault::OneIndexForAll if page.after.is_none() => {
+                let other = match by {
+                    Filter::Subject(by) => Filter::Client(ClientId::new(by.as_str())),
+                    Filter::Client(by) => Filter::Subject(Subject::new(by.as_str())),
+                    _ => return Ok(listed),
+                };
+                listed
+                    .items
+                    .extend(self.table::<R>().list(&other, page).await?.items);
+                listed.items.truncate(page.limit);
+            }
+            // Not on the smallest pages, so that it depends on no race.
+            Fault::ListsWhatIsDeleted if page.limit > 2 && listed.next.is_none() => {
+                let deleted = self.notes.deleted.lock().unwrap();
+                for record in deleted.iter() {
+                    let document = oauth_storage::record::encode(record)?;
+                    let is_listed = matches!(by, Filter::Subject(by) if record.subject == *by);
+                    if let Ok(record) = oauth_storage::record::decode::<R>(&document)
+                        && is_listed
+                        && listed.items.len() < page.limit
+                    {
+                        let (revision, record) = (Revision::new(0), Arc::new(record));
+                        listed.items.push(Versioned { revision, record });
+                    }
+                }
+            }
+            Fault::ListsByTheFirstOwner => {
+                listed
+                    .items
+                    .retain(|item| match self.first::<R>(item.record.id()) {
+                        Some(first) => first.subject() == item.record.subject(),
+                        None => true,
+                    });
+            }
+            Fault::ListsAllTenants if page.after.is_none() => {
+                let views = self.shared.views.lock().unwrap().clone();
+                for (_, view) in views.iter().filter(|(tenant, _)| *tenant != self.tenant) {
+                    listed
+                        .items
+                        .extend(R::table(view).list(by, page).await?.items);
+                    listed.items.truncate(page.limit);
+                }
+            }
+            Fault::ListLags | Fault::Tears(_) => {
+                let hidden = self.notes.hidden.lock().unwrap();
+                listed
+                    .items
+                    .retain(|item| !hidden.contains(&name::<R>(item.record.id())));
+            }
+            Fault::RevisionRestarts => {
+                let revisions = self.notes.revisions.lock().unwrap();
+                // Deleted meanwhile: no longer known, and no longer to be shown.
+                listed.items.retain_mut(|item| {
+                    let known = revisions.get(&name::<R>(item.record.id()));
+                    let at = known.and_then(|known| {
+                        known
+                            .iter()
+                            .position(|known| *known == item.revision.number())
+                    });
+                    item.revision = Revision::new(at.map_or(0, |at| at as u64 + 1));
+                    at.is_some()
+                });
+            }
+            _ => {}
+        }
+        Ok(listed)
+    }
+
+    async fn sweep(&self, now: Timestamp, limit: usize) -> Result<usize, StorageError> {
+        let table = self.table::<R>();
+        match self.fault {
+            Fault::NeverSweeps => Ok(0),
+            Fault::SweepsTheLastSecond => {
+                let later = Timestamp::from_unix(now.as_unix().saturating_add(1));
+                table.sweep(later, limit).await
+            }
+            Fault::SweepsWhatHasNoDate => {
+                for record in self.ever::<R>().into_iter().filter(|_| now >= DOOMSDAY) {
+                    if record.retain_until().is_none()
+                        && let Some(found) = table.find(record.id()).await?
+                    {
+                        table.delete(record.id(), found.revision).await?;
+                        return Ok(1);
+                    }
+                }
+                table.sweep(now, limit).await
+            }
+            Fault::SweepsWithoutBound => table.sweep(now, usize::MAX).await,
+            Fault::CachesPerView => {
+                self.cache.lock().unwrap().clear();
+                table.sweep(now, limit).await
+            }
+            Fault::SweepsByTheFirstDate => {
+                dawdle();
+                let mut swept = 0;
+                for record in self.ever::<R>() {
+                    let is_due = record.retain_until().is_some_and(|date| date < now);
+                    if let Some(found) = table.find(record.id()).await?
+                        && is_due
+                        && swept < limit
+                    {
+                        let answer = table.delete(record.id(), found.revision).await?;
+                        swept += usize::from(answer == Delete::Deleted);
+                    }
+                }
+                Ok(swept)
+            }
+            Fault::SweepLooksFirst | Fault::Tears(Verb::Sweep) => {
+                let mut due = Vec::new();
+                for record in self.ever::<R>() {
+                    if let Some(found) = table.find(record.id()).await?
+                        && found.record.retain_until().is_some_and(|date| date < now)
+                        && due.len() < limit
+                    {
+                        due.push(found);
+                    }
+                }
+                let mut swept = 0;
+                for found in due {
+                    let id = found.record.id();
+                    if self.fault == Fault::SweepLooksFirst {
+                        dawdle();
+                        if let Some(found) = table.find(id).await? {
+                            let answer = table.delete(id, found.revision).await?;
+                            swept += usize::from(answer == Delete::Deleted);
+                        }
+                    } else {
+                        self.hide(name::<R>(id));
+                        pause().await;
+                        let answer = table.delete(id, found.revision).await?;
+                        swept += usize::from(answer == Delete::Deleted);
+                        self.unhide(&name::<R>(id));
+                    }
+                }
+                Ok(swept)
+            }
+            Fault::SweepsAllTenants => {
+                let views = self.shared.views.lock().unwrap().clone();
+                let mut swept = 0;
+                for (_, view) in views {
+                    swept += R::table(&view).sweep(now, limit - swept).await?;
+                }
+                Ok(swept)
+            }
+            _ => table.sweep(now, limit).await,
+        }
+    }
+}
+
+/// The key as a grant's; a key of no grant for other kinds.
+fn as_grant<R: Sample>(id: &R::Id) -> oauth_types::GrantId {
+    id.to_string()
+        .parse()
+        .unwrap_or(oauth_types::GrantId::from_bytes([0; 16]))
+}

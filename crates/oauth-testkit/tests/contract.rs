@@ -1,0 +1,287 @@
+//! The contract itself is tested: each rule is failed by some store that breaks it, and each
+//! broken store fails exactly the rules that are named for it.
+
+mod broken;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use broken::{BrokenBackend, Fault, Fold, Verb};
+use oauth_testkit::contract::{BlockOn, Trial, rules};
+
+const BLOCK_ON: BlockOn = |future| oauth_testkit::block_on(future);
+
+/// Each fault, with the rules that fail because of it.
+const CAUGHT: &[(Fault, &[&str])] = &[
+    (Fault::None, &[]),
+    (
+        Fault::FindsByPrefix,
+        &[
+            "a_missing_record_is_not_found",
+            "keys_are_compared_byte_for_byte",
+            "long_keys_are_kept_apart",
+        ],
+    ),
+    (Fault::ForgetsAMember, &["what_was_inserted_is_read"]),
+    (Fault::DropsUnknownMembers, &["unknown_members_survive"]),
+    (Fault::CutsLongText, &["large_records_are_kept_whole"]),
+    (
+        Fault::FoldsKeys(Fold::Case),
+        &["keys_are_compared_byte_for_byte"],
+    ),
+    (
+        Fault::FoldsKeys(Fold::TrailingSpace),
+        &["keys_are_compared_byte_for_byte"],
+    ),
+    (
+        Fault::FoldsKeys(Fold::Length),
+        &["long_keys_are_kept_apart"],
+    ),
+    (
+        Fault::FoldsListings(Fold::Case),
+        &["listings_compare_byte_for_byte"],
+    ),
+    (
+        Fault::FoldsListings(Fold::TrailingSpace),
+        &["listings_compare_byte_for_byte"],
+    ),
+    (
+        Fault::FoldsListings(Fold::Length),
+        &["listings_compare_byte_for_byte"],
+    ),
+    (
+        Fault::OneTableForAll,
+        &[
+            "keys_are_compared_byte_for_byte",
+            "kinds_have_keys_of_their_own",
+            "long_keys_are_kept_apart",
+        ],
+    ),
+    (Fault::CachesPerView, &["every_view_sees_the_newest_write"]),
+    (
+        Fault::InsertOverwrites,
+        &["insert_never_overwrites", "one_insert_wins"],
+    ),
+    (Fault::InsertLooksFirst, &["one_insert_wins"]),
+    (
+        Fault::LastWriteWins,
+        &[
+            "a_conflict_changes_nothing",
+            "a_revision_never_returns",
+            "delete_and_replace_exclude_each_other",
+            "no_answer_is_untrue",
+            "one_of_64_replacers_wins",
+        ],
+    ),
+    (
+        Fault::ReplaceLooksFirst,
+        &[
+            "delete_and_replace_exclude_each_other",
+            "no_answer_is_untrue",
+            "one_of_64_replacers_wins",
+        ],
+    ),
+    (
+        Fault::ReplaceUpserts,
+        &[
+            "a_deleted_record_is_gone",
+            "delete_and_replace_exclude_each_other",
+            "replacing_nothing_creates_nothing",
+        ],
+    ),
+    (
+        Fault::ConflictTouchesTheRecord,
+        &[
+            "a_conflict_changes_nothing",
+            "a_revision_never_returns",
+            "one_of_64_replacers_wins",
+        ],
+    ),
+    (
+        Fault::GuessesTheRevision,
+        &["one_of_64_replacers_wins", "replace_gives_a_new_revision"],
+    ),
+    (Fault::RevisionRestarts, &["a_revision_never_returns"]),
+    (Fault::WritesThenErrs, &["no_answer_is_untrue"]),
+    (Fault::SendsTwice, &["no_answer_is_untrue"]),
+    (
+        Fault::DeletesBlindly,
+        &[
+            "a_revision_never_returns",
+            "delete_and_replace_exclude_each_other",
+            "delete_needs_the_revision",
+        ],
+    ),
+    (
+        Fault::DeleteLooksFirst,
+        &["delete_and_replace_exclude_each_other", "one_delete_wins"],
+    ),
+    (
+        Fault::ListsWhatIsDeleted,
+        &[
+            "a_deleted_record_is_gone",
+            "a_dropped_delete_is_all_or_nothing",
+            "pages_bear_changes_in_between",
+        ],
+    ),
+    (
+        Fault::ListsBySubjectOnly,
+        &[
+            "a_deleted_record_is_gone",
+            "a_listing_follows_the_record",
+            "a_listing_is_never_behind",
+            "a_listing_shows_what_was_acknowledged",
+            "listings_compare_byte_for_byte",
+            "pages_neither_repeat_nor_skip",
+            "sweep_forgets_what_may_go",
+            "tenants_see_only_their_own",
+        ],
+    ),
+    (
+        Fault::OneIndexForAll,
+        &[
+            "a_listing_shows_what_was_acknowledged",
+            "listings_compare_byte_for_byte",
+        ],
+    ),
+    (Fault::ListLags, &["a_listing_is_never_behind"]),
+    (
+        Fault::ListsByTheFirstOwner,
+        &[
+            "a_dropped_replace_is_all_or_nothing",
+            "a_listing_follows_the_record",
+        ],
+    ),
+    (Fault::PagesSkip, PAGES),
+    (Fault::PagesRepeat, PAGES),
+    (
+        Fault::PagesIgnoreTheLimit,
+        &[
+            "a_listing_stands_while_others_write",
+            "pages_neither_repeat_nor_skip",
+        ],
+    ),
+    (
+        Fault::PagesByOffset,
+        &[
+            "a_listing_stands_while_others_write",
+            "pages_bear_changes_in_between",
+        ],
+    ),
+    (
+        Fault::NeverSweeps,
+        &[
+            "a_dropped_sweep_is_all_or_nothing",
+            "sweep_forgets_what_may_go",
+            "sweep_judges_the_newest_record",
+            "tenants_sweep_only_their_own",
+        ],
+    ),
+    (
+        Fault::SweepsTheLastSecond,
+        &[
+            "sweep_judges_the_newest_record",
+            "sweep_spares_what_is_retained",
+        ],
+    ),
+    (
+        Fault::SweepsWhatHasNoDate,
+        &["sweep_spares_what_has_no_date"],
+    ),
+    (Fault::SweepsWithoutBound, &["sweep_is_bounded"]),
+    (
+        Fault::SweepsByTheFirstDate,
+        &[
+            "sweep_judges_the_newest_record",
+            "sweep_never_takes_an_extended_record",
+        ],
+    ),
+    (
+        Fault::SweepLooksFirst,
+        &["sweep_never_takes_an_extended_record"],
+    ),
+    (
+        Fault::Tears(Verb::Insert),
+        &["a_dropped_insert_is_all_or_nothing"],
+    ),
+    (
+        Fault::Tears(Verb::Replace),
+        &["a_dropped_replace_is_all_or_nothing"],
+    ),
+    (
+        Fault::Tears(Verb::Delete),
+        &["a_dropped_delete_is_all_or_nothing"],
+    ),
+    (
+        Fault::Tears(Verb::Sweep),
+        &["a_dropped_sweep_is_all_or_nothing"],
+    ),
+    (Fault::ListsAllTenants, &["tenants_see_only_their_own"]),
+    (
+        Fault::OneKeySpaceForAllTenants,
+        &[
+            "tenant_and_key_are_not_run_together",
+            "tenants_have_keys_of_their_own",
+        ],
+    ),
+    (Fault::SweepsAllTenants, &["tenants_sweep_only_their_own"]),
+    (
+        Fault::RunsTenantAndKeyTogether,
+        &["tenant_and_key_are_not_run_together"],
+    ),
+];
+
+/// What depends on pages that follow one another.
+const PAGES: &[&str] = &[
+    "a_listing_stands_while_others_write",
+    "pages_bear_changes_in_between",
+    "pages_neither_repeat_nor_skip",
+];
+
+/// The rules that a store fails, and how.
+fn failed(fault: Fault) -> BTreeMap<&'static str, String> {
+    let tried = rules::all::<BrokenBackend>()
+        .into_iter()
+        .filter_map(|(name, rule)| {
+            let trial = Trial::new(BrokenBackend::new(fault), BLOCK_ON);
+            rule(&trial).err().map(|why| (name, why.to_string()))
+        });
+    tried.collect()
+}
+
+#[test]
+fn each_broken_store_fails_exactly_the_rules_that_are_named_for_it() {
+    let next = AtomicUsize::new(0);
+    let wrong = Mutex::new(Vec::new());
+    // Most faults sleep most of the time, to let others get in between.
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while let Some((fault, named)) = CAUGHT.get(next.fetch_add(1, Ordering::SeqCst)) {
+                    let failed = failed(*fault);
+                    if !failed.keys().copied().eq(named.iter().copied()) {
+                        let text = format!("{fault:?} should fail {named:#?}, fails {failed:#?}");
+                        wrong.lock().unwrap().push(text);
+                    }
+                }
+            });
+        }
+    });
+    let wrong = wrong.into_inner().unwrap();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn each_rule_is_failed_by_some_broken_store() {
+    let caught: BTreeSet<_> = CAUGHT
+        .iter()
+        .flat_map(|(_, rules)| *rules)
+        .copied()
+        .collect();
+    let rules: BTreeSet<_> = rules::all::<BrokenBackend>()
+        .iter()
+        .map(|(name, _)| *name)
+        .collect();
+    assert_eq!(caught, rules);
+}

@@ -1,0 +1,179 @@
+//! `cargo xtask test`: everything that can run here, and a table of what could not.
+
+use std::process::{Command, Stdio};
+
+use crate::args::{Options, Require};
+use crate::backends::BACKENDS;
+use crate::metadata::Graph;
+use crate::suites::{self, Outcome, SUITES, Workshop};
+use crate::table::{self, Row, Verdict};
+use crate::tally::{self, Tally, Test};
+use crate::tools::{self, TOOLS};
+use crate::{install, run};
+
+/// Runs everything and ends with `N passed, N failed`.
+pub(crate) fn verb(options: &Options) -> Result<bool, String> {
+    let tally = everything(options)?;
+    println!("{}", tally.closing_line());
+    Ok(tally.failed == 0)
+}
+
+/// Runs everything, prints the closing table, and returns the sum.
+pub(crate) fn everything(options: &Options) -> Result<Tally, String> {
+    if options.install {
+        install::missing();
+    }
+    let graph = Graph::load(false)?;
+
+    println!("\n== workspace: unit tests, integration tests, documentation examples");
+    let (workspace, tests) = workspace(&options.require);
+
+    let versions: Vec<Option<String>> =
+        TOOLS.iter().map(|tool| tools::version(tool.name)).collect();
+    let present: Vec<&str> = TOOLS
+        .iter()
+        .zip(&versions)
+        .filter(|(_, v)| v.is_some())
+        .map(|(t, _)| t.name)
+        .collect();
+    let mut workshop = Workshop::new(graph.target.clone(), graph.find("quickstart").is_some());
+    let outcomes: Vec<Outcome> = SUITES
+        .iter()
+        .map(|suite| workshop.run(suite, &present))
+        .collect();
+
+    let mut rows = backend_rows(&tests);
+    rows.extend(tool_rows(&versions, &outcomes));
+    rows.push(Row {
+        name: "workspace",
+        found: "every crate, all features".to_owned(),
+        ran: workspace.in_words(),
+        verdict: Verdict::Present,
+    });
+    rows.extend(outcomes.iter().map(Outcome::row));
+    println!("\n{}", table::render(&rows, &options.require));
+
+    let mut sum = workspace;
+    outcomes.iter().for_each(|outcome| sum += outcome.tally);
+    sum += table::failures(&rows, &options.require);
+    Ok(sum)
+}
+
+/// Builds the workspace's tests and runs them: their sum, and each of them.
+fn workspace(require: &Require) -> (Tally, Vec<Test>) {
+    let mut build = workspace_tests(require);
+    // The diagnostics go to the terminal; the JSON says which test program is which crate's.
+    build
+        .args(["--no-run", "--message-format=json-render-diagnostics"])
+        .stderr(Stdio::inherit());
+    let packages = match run::output(&mut build) {
+        Ok(messages) => tally::packages(&messages),
+        Err(_) => {
+            println!("the tests do not compile");
+            return (Tally::FAILURE, Vec::new());
+        }
+    };
+    let ran = run::echoed(&mut workspace_tests(require));
+    (
+        suites::judge(ran.ok, tally::of(&ran.said)),
+        tally::tests(&ran.said, &packages),
+    )
+}
+
+/// Plain `cargo test`, whatever else is installed: it runs documentation examples too, and one way
+/// of running means one way of counting. The features are those of every other step, so that
+/// nothing compiles twice.
+fn workspace_tests(require: &Require) -> Command {
+    let mut command = run::cargo(["test", "--workspace", "--all-features", "--no-fail-fast"]);
+    command.env("CARGO_TERM_COLOR", "never");
+    if *require == Require::All {
+        command.env("OAUTH_REQUIRE_BACKENDS", "1");
+    }
+    command
+}
+
+fn backend_rows(tests: &[Test]) -> Vec<Row> {
+    BACKENDS
+        .iter()
+        .map(|backend| {
+            let version = backend
+                .program
+                .and_then(|(program, _)| tools::version(program));
+            backend.row(backend.built(run::root()), version, backend.ran(tests))
+        })
+        .collect()
+}
+
+/// A line for each tool: its version, and what the suites did with it.
+fn tool_rows(versions: &[Option<String>], outcomes: &[Outcome]) -> Vec<Row> {
+    TOOLS
+        .iter()
+        .zip(versions)
+        .map(|(tool, version)| {
+            let users = outcomes
+                .iter()
+                .filter(|outcome| outcome.suite.needs.contains(&tool.name));
+            let ran: Vec<String> = users
+                .map(|outcome| match &outcome.absent {
+                    Some(_) => format!("{}: nothing", outcome.suite.name),
+                    None => format!("{}: {}", outcome.suite.name, outcome.tally.in_words()),
+                })
+                .collect();
+            Row {
+                name: tool.name,
+                found: version.clone().unwrap_or_else(|| "missing".to_owned()),
+                ran: ran.join("; "),
+                verdict: if version.is_some() {
+                    Verdict::Present
+                } else {
+                    Verdict::Missing
+                },
+            }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tool_says_what_ran_with_it() {
+        let outcomes = [
+            Outcome {
+                suite: &SUITES[0],
+                tally: Tally {
+                    passed: 9,
+                    ..Tally::default()
+                },
+                absent: None,
+            },
+            Outcome {
+                suite: &SUITES[2],
+                tally: Tally::default(),
+                absent: Some("no chromium".to_owned()),
+            },
+        ];
+        let versions: Vec<Option<String>> = TOOLS
+            .iter()
+            .map(|tool| (tool.name == "node").then(|| "v20".to_owned()))
+            .collect();
+        let rows = tool_rows(&versions, &outcomes);
+        assert_eq!(rows[0].ran, "sdk1: 9 passed; chromium: nothing");
+        assert_eq!(
+            (rows[2].found.as_str(), rows[2].verdict),
+            ("missing", Verdict::Missing)
+        );
+    }
+
+    #[test]
+    fn requiring_everything_reaches_the_tests_too() {
+        let requires = |require| {
+            workspace_tests(&require)
+                .get_envs()
+                .any(|(name, _)| name == "OAUTH_REQUIRE_BACKENDS")
+        };
+        assert!(requires(Require::All));
+        assert!(!requires(Require::Nothing));
+    }
+}
