@@ -13,11 +13,17 @@ use crate::lock;
 /// It is changed only by whoever holds the record's shard locked, and read without that lock: a
 /// reader looks each key up afterwards and drops what is no longer listed there.
 pub(crate) struct Index<K, I> {
-    shards: Box<[Mutex<HashMap<K, Keys<I>>>]>,
+    shards: Box<[Mutex<Shard<K, I>>]>,
     hasher: RandomState,
 }
 
+type Shard<K, I> = HashMap<K, Keys<I>>;
+
 /// Most people have one grant; a set takes ten times the room.
+#[expect(
+    clippy::box_collection,
+    reason = "keeps the common case as small as one key"
+)]
 enum Keys<I> {
     One(I),
     Many(Box<BTreeSet<I>>),

@@ -219,16 +219,18 @@ impl Storage for FaultyStorage {
     }
 }
 
+/// A request of a story, to be polled step by step.
+pub type Request<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
+
 /// Runs futures to their ends, one step of one future at a time. `choose(n)` says which of the
 /// `n` unfinished ones goes next.
 pub fn interleave<T>(
-    futures: Vec<Pin<Box<dyn Future<Output = T> + '_>>>,
+    futures: Vec<Request<'_, T>>,
     mut choose: impl FnMut(usize) -> usize,
 ) -> Vec<T> {
     let mut context = Context::from_waker(Waker::noop());
     let mut results: Vec<Option<T>> = futures.iter().map(|_| None).collect();
-    let mut running: Vec<(usize, Pin<Box<dyn Future<Output = T> + '_>>)> =
-        futures.into_iter().enumerate().collect();
+    let mut running: Vec<(usize, Request<'_, T>)> = futures.into_iter().enumerate().collect();
     while !running.is_empty() {
         let at = choose(running.len()) % running.len();
         if let Poll::Ready(value) = running[at].1.as_mut().poll(&mut context) {

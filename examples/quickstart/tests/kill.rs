@@ -95,7 +95,7 @@ fn a_killed_server_honours_nothing_twice_and_loses_nothing() {
     let closed: BTreeSet<&str> = log
         .lines()
         .filter(|line| line.contains("GrantClosed"))
-        .filter_map(|line| Some(line.split_once("GrantId(")?.1.split(')').next()?))
+        .filter_map(|line| line.split_once("GrantId(")?.1.split(')').next())
         .collect();
     let (mut received, mut lost, mut twice, mut split, mut excused, mut doubtful) =
         (0, 0, 0, 0, 0, 0);

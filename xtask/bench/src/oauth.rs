@@ -1,5 +1,6 @@
 //! The requests of an OAuth client, as prepared bytes.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
@@ -115,8 +116,8 @@ impl Flow {
         let sources = requests
             .chunks(each)
             .map(|chunk| {
-                let mut left = chunk.to_vec().into_iter();
-                let next: Next = Box::new(move |_| left.next());
+                let mut left: VecDeque<_> = chunk.iter().cloned().collect();
+                let next: Next = Box::new(move |_| left.pop_front());
                 next
             })
             .collect();
