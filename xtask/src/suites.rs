@@ -75,33 +75,35 @@ pub(crate) const SUITES: &[Suite] = &[
 
 /// How one suite went.
 #[derive(Debug)]
-pub(crate) struct Outcome {
-    pub(crate) suite: &'static Suite,
-    pub(crate) tally: Tally,
-    /// Why it did not run, if it did not.
-    pub(crate) absent: Option<String>,
+pub(crate) enum Outcome {
+    /// It ran.
+    Ran(Tally),
+    /// Something that it needs is not on this machine.
+    Missing(String),
+    /// Something that we make for it could not be made.
+    Broken(String),
 }
 
 impl Outcome {
-    pub(crate) fn in_words(&self) -> String {
-        match &self.absent {
-            Some(why) => format!("nothing: {why}"),
-            None => self.tally.in_words(),
+    pub(crate) fn tally(&self) -> Tally {
+        match self {
+            Self::Ran(tally) => *tally,
+            // The closing table counts these, as absences.
+            Self::Missing(_) | Self::Broken(_) => Tally::default(),
         }
     }
 
-    /// Its line in the closing table.
-    pub(crate) fn row(&self) -> Row {
-        let verdict = if self.absent.is_some() {
-            Verdict::Missing
-        } else {
-            Verdict::Present
+    /// The suite's line in the closing table.
+    pub(crate) fn row(&self, suite: &Suite) -> Row {
+        let (ran, verdict) = match self {
+            Self::Ran(tally) => (tally.in_words(), Verdict::Present),
+            Self::Missing(why) => (format!("nothing: {why}"), Verdict::Missing),
+            Self::Broken(why) => (format!("nothing: {why}"), Verdict::Broken),
         };
-        let found = format!("suite: {}", self.suite.about);
         Row {
-            name: self.suite.name,
-            found,
-            ran: self.in_words(),
+            name: suite.name,
+            found: format!("suite: {}", suite.about),
+            ran,
             verdict,
         }
     }
@@ -126,39 +128,30 @@ impl Workshop {
     }
 
     /// Runs one suite, unless a tool is missing or a preparation fails.
-    ///
-    /// A preparation that fails is one failure, counted with the first suite that asked for it.
-    pub(crate) fn run(&mut self, suite: &'static Suite, present: &[&str]) -> Outcome {
-        let outcome = |tally, absent| Outcome {
-            suite,
-            tally,
-            absent,
-        };
-        let missing: Vec<&str> = suite
-            .needs
-            .iter()
-            .copied()
-            .filter(|tool| !present.contains(tool))
-            .collect();
+    pub(crate) fn run(&mut self, suite: &Suite, present: &[&str]) -> Outcome {
+        let needs = suite.needs.iter().copied();
+        let missing: Vec<&str> = needs.filter(|tool| !present.contains(tool)).collect();
         if !missing.is_empty() {
-            return outcome(Tally::default(), Some(format!("no {}", missing.join(", "))));
+            return Outcome::Missing(format!("no {}", missing.join(", ")));
         }
         for &preparation in suite.prepare {
-            if let Some((_, made)) = self.made.iter().find(|(done, _)| *done == preparation) {
-                if let Err(why) = made {
-                    return outcome(Tally::default(), Some(why.clone()));
-                }
-                continue;
-            }
-            let made = self.make(preparation);
-            self.made.push((preparation, made.clone()));
-            if let Err(why) = made {
-                return outcome(Tally::FAILURE, Some(why));
+            if let Err(why) = self.made(preparation) {
+                return Outcome::Broken(why);
             }
         }
         println!("\n== {}: {}", suite.name, suite.about);
         let ran = run::echoed(&mut self.command(suite));
-        outcome(judge(ran.ok, tally::of(&ran.said)), None)
+        Outcome::Ran(judge(ran.ok, tally::of(&ran.said)))
+    }
+
+    /// What became of a preparation, which is tried once.
+    fn made(&mut self, preparation: Preparation) -> Result<(), String> {
+        if let Some((_, result)) = self.made.iter().find(|(done, _)| *done == preparation) {
+            return result.clone();
+        }
+        let result = self.make(preparation);
+        self.made.push((preparation, result.clone()));
+        result
     }
 
     fn make(&self, preparation: Preparation) -> Result<(), String> {
@@ -241,20 +234,20 @@ mod tests {
     #[test]
     fn a_suite_without_its_tools_names_them() {
         let mut workshop = Workshop::new(PathBuf::from("target"), true);
-        let outcome = workshop.run(&SUITES[2], &["node", "npm"]);
-        assert_eq!(outcome.in_words(), "nothing: no chromium, chromedriver");
-        assert_eq!(outcome.row().verdict, Verdict::Missing);
+        let row = workshop.run(&SUITES[2], &["node", "npm"]).row(&SUITES[2]);
+        assert_eq!(row.ran, "nothing: no chromium, chromedriver");
+        assert_eq!(row.verdict, Verdict::Missing);
     }
 
     #[test]
-    fn a_failed_preparation_is_counted_once() {
+    fn a_failed_preparation_fails_every_suite_that_needs_it_and_is_tried_once() {
         let mut workshop = Workshop::new(PathBuf::from("target"), false);
-        let tools = ["node", "npm"];
-        let outcomes = [
-            workshop.run(&SUITES[0], &tools),
-            workshop.run(&SUITES[1], &tools),
-        ];
-        assert_eq!(outcomes.map(|outcome| outcome.tally.failed), [1, 0]);
+        for suite in &SUITES[..2] {
+            let outcome = workshop.run(suite, &["node", "npm"]);
+            assert_eq!(outcome.row(suite).verdict, Verdict::Broken);
+            assert_eq!(outcome.tally(), Tally::default(), "the table counts it");
+        }
+        assert_eq!(workshop.made.len(), 1);
     }
 
     #[test]

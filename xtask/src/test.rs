@@ -50,11 +50,16 @@ pub(crate) fn everything(options: &Options) -> Result<Tally, String> {
         ran: workspace.in_words(),
         verdict: Verdict::Present,
     });
-    rows.extend(outcomes.iter().map(Outcome::row));
+    rows.extend(
+        SUITES
+            .iter()
+            .zip(&outcomes)
+            .map(|(suite, outcome)| outcome.row(suite)),
+    );
     println!("\n{}", table::render(&rows, &options.require));
 
     let mut sum = workspace;
-    outcomes.iter().for_each(|outcome| sum += outcome.tally);
+    outcomes.iter().for_each(|outcome| sum += outcome.tally());
     sum += table::failures(&rows, &options.require);
     Ok(sum)
 }
@@ -104,19 +109,20 @@ fn backend_rows(tests: &[Test]) -> Vec<Row> {
         .collect()
 }
 
-/// A line for each tool: its version, and what the suites did with it.
+/// A line for each tool: its version, and what came of the suites that need it. `outcomes` are in
+/// the order of the suites.
 fn tool_rows(versions: &[Option<String>], outcomes: &[Outcome]) -> Vec<Row> {
     TOOLS
         .iter()
         .zip(versions)
         .map(|(tool, version)| {
-            let users = outcomes
+            let ran: Vec<String> = SUITES
                 .iter()
-                .filter(|outcome| outcome.suite.needs.contains(&tool.name));
-            let ran: Vec<String> = users
-                .map(|outcome| match &outcome.absent {
-                    Some(_) => format!("{}: nothing", outcome.suite.name),
-                    None => format!("{}: {}", outcome.suite.name, outcome.tally.in_words()),
+                .zip(outcomes)
+                .filter(|(suite, _)| suite.needs.contains(&tool.name))
+                .map(|(suite, outcome)| match outcome {
+                    Outcome::Ran(tally) => format!("{}: {}", suite.name, tally.in_words()),
+                    _ => format!("{}: nothing", suite.name),
                 })
                 .collect();
             Row {
@@ -139,27 +145,24 @@ mod tests {
 
     #[test]
     fn a_tool_says_what_ran_with_it() {
+        let passed = Tally {
+            passed: 9,
+            ..Tally::default()
+        };
         let outcomes = [
-            Outcome {
-                suite: &SUITES[0],
-                tally: Tally {
-                    passed: 9,
-                    ..Tally::default()
-                },
-                absent: None,
-            },
-            Outcome {
-                suite: &SUITES[2],
-                tally: Tally::default(),
-                absent: Some("no chromium".to_owned()),
-            },
+            Outcome::Ran(passed),
+            Outcome::Broken("it did not build".to_owned()),
+            Outcome::Missing("no chromium".to_owned()),
         ];
         let versions: Vec<Option<String>> = TOOLS
             .iter()
             .map(|tool| (tool.name == "node").then(|| "v20".to_owned()))
             .collect();
         let rows = tool_rows(&versions, &outcomes);
-        assert_eq!(rows[0].ran, "sdk1: 9 passed; chromium: nothing");
+        assert_eq!(
+            rows[0].ran,
+            "sdk1: 9 passed; sdk2: nothing; chromium: nothing"
+        );
         assert_eq!(
             (rows[2].found.as_str(), rows[2].verdict),
             ("missing", Verdict::Missing)

@@ -59,12 +59,12 @@ pub(crate) fn seal<T: Serialize>(
     let key = ring.active();
     let mut nonce = [0u8; 12];
     entropy.fill(&mut nonce)?;
-    // proved: these are plain structs of strings and numbers, which JSON always holds.
-    let plain = serde_json::to_vec(&Envelope {
+    let envelope = Envelope {
         exp: expires_at,
         body,
-    })
-    .expect("plain structs");
+    };
+    // proved: these are plain structs of strings and numbers, which JSON always holds.
+    let plain = serde_json::to_vec(&envelope).expect("plain structs");
     let mut out = Vec::with_capacity(plain.len() + 31);
     out.push(VERSION);
     out.extend_from_slice(&key.id.to_be_bytes());
