@@ -168,6 +168,7 @@ impl OAuthService {
         match request.method {
             Method::POST => {}
             Method::OPTIONS if route != Route::Introspect => return preflight("POST, OPTIONS"),
+            _ if route == Route::Introspect => return method_not_allowed("POST"),
             _ => return method_not_allowed("POST, OPTIONS"),
         }
         if route == Route::Register {

@@ -128,3 +128,70 @@ pub(crate) fn redeem(
         issued,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::grant::lifecycle::{Approved, approve};
+    use crate::policy::{ResourcePolicy, ServerConfig};
+    use oauth_storage::Epochs;
+    use oauth_types::{CodeChallenge, GrantId, Issuer, RedirectUri, ResourceUri, Scope, Subject};
+
+    /// The tag of a code already tells forgeries, so only the pure function can be shown another
+    /// code of the same grant: one that a restored store no longer remembers.
+    #[test]
+    fn another_code_of_the_same_grant_is_refused() {
+        let uri = ResourceUri::parse("https://mcp.example/mcp").unwrap();
+        let resource = ResourcePolicy::new(uri.clone()).scope("mcp:tools", "Use the tools");
+        let config = ServerConfig::new(Issuer::parse("https://mcp.example").unwrap(), resource);
+        let verifier_text = "v".repeat(43);
+        let verifier = CodeVerifier::parse(&verifier_text).unwrap();
+        let now = Timestamp::from_unix(1_800_000_000);
+        let secret = |byte| Secret::from_bytes([byte; 32]);
+        let client_id = ClientId::new("c_app");
+        let grant = approve(
+            Approved {
+                id: GrantId::from_bytes([1; 16]),
+                client_id: client_id.clone(),
+                subject: Subject::new("alice"),
+                scope: Scope::parse("mcp:tools").unwrap(),
+                resources: vec![uri],
+                epochs: Epochs::default(),
+                code: secret(2).hash(),
+                challenge: CodeChallenge::of(verifier),
+                redirect_uri: RedirectUri::parse("http://127.0.0.1/cb").unwrap(),
+                transaction_expires_at: now,
+            },
+            &config,
+            now,
+        );
+        let target = RequestedTarget::parse(&[], None).unwrap();
+        let fresh = FreshTokens {
+            access: secret(3),
+            access_hash: secret(3).hash(),
+            refresh: secret(4),
+            refresh_hash: secret(4).hash(),
+        };
+        let standing = Standing {
+            current: Epochs::default(),
+            disabled: false,
+        };
+        let present = |code: SecretHash| {
+            let redemption = Redemption {
+                client_id: &client_id,
+                code: &code,
+                verifier,
+                redirect_uri: None,
+                target: &target,
+                wants_refresh: true,
+                standing,
+            };
+            redeem(&grant, &redemption, &fresh, &config, now)
+        };
+        assert!(matches!(
+            present(secret(9).hash()),
+            Redeem::Refuse(TokenError::CodeRejected)
+        ));
+        assert!(matches!(present(secret(2).hash()), Redeem::Issue { .. }));
+    }
+}
