@@ -153,3 +153,36 @@ fn the_same_seed_gives_the_same_bytes() {
     };
     assert_eq!(story(), story());
 }
+
+/// Retries that differ in scope add access tokens of their own, but only a few.
+#[test]
+fn retries_that_differ_are_bounded() {
+    let world = World::builder(19)
+        .configure(|config| {
+            let resource = config.resources.remove(0);
+            let more = resource.extra_scope("a", "A").extra_scope("b", "B");
+            config.resources.push(more);
+        })
+        .build();
+    let app = world.register();
+    let alice = world.browser("alice");
+    let code = world.approve_scope(&app, &alice, "a b mcp:tools mcp:write");
+    let first = world.redeem(&app, &code).unwrap();
+    let second = world.refresh(&app, refresh_token(&first)).unwrap();
+    let retry = |scope: &str| {
+        let form = [
+            ("grant_type", "refresh_token"),
+            ("refresh_token", refresh_token(&first)),
+            ("scope", scope),
+        ];
+        block_on(world.token_async(&app, &form))
+    };
+    for scope in ["a", "b", "mcp:tools", "a b"] {
+        let answer = retry(scope).unwrap();
+        assert_eq!(answer.refresh_token, second.refresh_token);
+    }
+    assert!(retry("mcp:write").is_err(), "a fifth variant");
+    // Refused, and nothing ended: the known ones are still answered.
+    assert!(retry("a b").is_ok());
+    assert!(world.refresh(&app, refresh_token(&second)).is_ok());
+}
