@@ -107,3 +107,43 @@ fn context(issuer: &Issuer, purpose: Purpose) -> Vec<u8> {
     context.extend_from_slice(issuer.as_str().as_bytes());
     context
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys::RootSecret;
+    use oauth_storage_memory::MemoryStorage;
+    use oauth_testkit::{SeededEntropy, block_on};
+
+    #[test]
+    fn a_sealed_value_opens_for_its_purpose_issuer_and_time_only() {
+        let issuer = |text| Issuer::parse(text).unwrap();
+        let here = issuer("https://mcp.example");
+        let entropy = SeededEntropy::new(1);
+        let root = RootSecret::from_text(&"root".repeat(8)).unwrap();
+        let storage = MemoryStorage::new();
+        let ring = block_on(KeyRing::open(&storage, &here, &root, &entropy)).unwrap();
+        let at = Timestamp::from_unix;
+        let body = "what travels".to_owned();
+        let text = seal(&ring, &here, Purpose::Transaction, at(100), &body, &entropy).unwrap();
+
+        let read = |issuer: &Issuer, purpose, now, text: &str| {
+            open::<String>(&ring, issuer, purpose, at(now), text)
+        };
+        assert_eq!(read(&here, Purpose::Transaction, 99, &text), Ok(body));
+        assert_eq!(
+            read(&here, Purpose::Transaction, 100, &text),
+            Err(Unsealable::Expired)
+        );
+        let there = issuer("https://mcp.example/other");
+        for (issuer, purpose, text) in [
+            (&here, Purpose::Session, text.as_str()),
+            (&there, Purpose::Transaction, &text),
+            (&here, Purpose::Transaction, &text[1..]),
+            (&here, Purpose::Transaction, "AAAA"),
+            (&here, Purpose::Transaction, "not base64!"),
+        ] {
+            assert_eq!(read(issuer, purpose, 0, text), Err(Unsealable::Foreign));
+        }
+    }
+}
