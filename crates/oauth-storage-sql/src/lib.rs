@@ -1,22 +1,49 @@
-//! Keeps OAuth records in a SQL database.
+//! Keeps OAuth records in SQL databases.
 //!
-//! **Promise.** What is acknowledged is durable: the default settings survive a killed process and
-//! a lost power supply. Every verb is one statement, so a dropped future leaves all or nothing.
+//! **Promise.** The whole contract of [`oauth_storage`], proved by its test suite. What is
+//! acknowledged is on disk. Every verb is a single statement, so no transaction of ours can be
+//! left open, and whatever becomes of the caller, a write happened or did not. Several processes
+//! may share a database.
 //!
-//! **Absences.** No policy, no clock, no secret; of SQL, nothing that one dialect has and another
-//! lacks (no `RETURNING`), so that the statements are one table.
+//! **Absences.** No statement is ever sent twice. No policy and no clock: rows leave when
+//! [`sweep`](oauth_storage::RecordStore::sweep) is called. No `RETURNING`, no stored procedures,
+//! no trigger: any tool can read the tables, and `doc` is plain JSON.
 //!
-//! ```no_run
-//! # async fn example() -> Result<(), oauth_storage_sql::OpenError> {
-//! use oauth_storage_sql::SqliteStorage;
+//! Each dialect is a feature; `sqlite` is on by default.
 //!
-//! let storage = SqliteStorage::open("oauth.sqlite").await?;
-//! # Ok(()) }
 //! ```
+//! use oauth_storage::{Insert, Storage, SubjectRecord};
+//! use oauth_storage_sql::SqliteStorage;
+//! use oauth_types::Subject;
+//!
+//! # tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
+//! # let file = std::env::temp_dir().join(format!("oauth-doc-{}.sqlite", std::process::id()));
+//! # for end in ["", "-wal", "-shm"] { std::fs::remove_file(format!("{}{end}", file.display())).ok(); }
+//! let storage = SqliteStorage::open(&file).await?;
+//! let alice = SubjectRecord::new(Subject::new("alice"));
+//! assert_eq!(storage.subjects().insert(alice.clone()).await?, Insert::Inserted);
+//! storage.close().await;
+//!
+//! let again = SqliteStorage::open(&file).await?;
+//! assert!(again.subjects().find(&alice.id).await?.is_some());
+//! # again.close().await;
+//! # std::fs::remove_file(&file)?;
+//! # Ok::<(), Box<dyn std::error::Error>>(()) })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+#![cfg_attr(
+    not(feature = "sqlite"),
+    expect(dead_code, reason = "no dialect uses the tables")
+)]
+
+mod driver;
+mod key;
+mod statements;
+mod table;
 
 #[cfg(feature = "sqlite")]
 mod sqlite;
-mod statements;
 
 #[cfg(feature = "sqlite")]
-pub use sqlite::{OpenError, SqliteStorage};
+pub use sqlite::{OpenError, SqliteSettings, SqliteStorage};

@@ -1,44 +1,56 @@
-//! The statements, once for each kind of record.
+//! The text of every statement, once for all dialects.
+//!
+//! Placeholders are `?`, in the order in which [`crate::table`] hands over the values. Nothing
+//! here is `RETURNING`, so that the number of affected rows is all a driver must report.
 
 use oauth_storage::Kind;
 
-/// What is asked of the database about one kind of record.
-#[derive(Debug)]
+/// The statements on one table.
 pub(crate) struct Statements {
     /// tenant, id, revision, subject, client, retain_until, doc
     pub(crate) insert: &'static str,
     /// tenant, id
     pub(crate) find: &'static str,
-    /// subject, client, retain_until, doc, tenant, id, revision
+    /// doc, retain_until, tenant, id, revision, subject, client: for a record that stays under
+    /// what it is listed by, which is nearly every replacement. It leaves those indexes alone.
     pub(crate) replace: &'static str,
+    /// doc, retain_until, subject, client, tenant, id, revision
+    pub(crate) relist: &'static str,
     /// tenant, id, revision
     pub(crate) delete: &'static str,
-    /// tenant, subject, after, limit
+    /// tenant, subject, last id, limit
     pub(crate) by_subject: &'static str,
-    /// tenant, client, after, limit
+    /// tenant, client, last id, limit
     pub(crate) by_client: &'static str,
-    /// tenant, tenant, now, limit, now
+    /// tenant, date, tenant, date, limit. The date is judged in the statement that deletes, and
+    /// once more on the row itself for dialects in which the list of rows may be outdated.
     pub(crate) sweep: &'static str,
 }
 
 macro_rules! statements {
     ($table:literal) => {
-        &Statements {
+        Statements {
             insert: concat!(
                 "INSERT INTO ",
                 $table,
                 " (tenant, id, revision, subject, client, retain_until, doc)",
-                " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (tenant, id) DO NOTHING"
+                " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
             ),
             find: concat!(
-                "SELECT revision, doc FROM ",
+                "SELECT id, revision, doc FROM ",
                 $table,
                 " WHERE tenant = ? AND id = ?"
             ),
             replace: concat!(
                 "UPDATE ",
                 $table,
-                " SET subject = ?, client = ?, retain_until = ?, doc = ?, revision = revision + 1",
+                " SET doc = ?, retain_until = ?, revision = revision + 1",
+                " WHERE tenant = ? AND id = ? AND revision = ? AND subject = ? AND client = ?"
+            ),
+            relist: concat!(
+                "UPDATE ",
+                $table,
+                " SET doc = ?, retain_until = ?, subject = ?, client = ?, revision = revision + 1",
                 " WHERE tenant = ? AND id = ? AND revision = ?"
             ),
             delete: concat!(
@@ -47,33 +59,56 @@ macro_rules! statements {
                 " WHERE tenant = ? AND id = ? AND revision = ?"
             ),
             by_subject: concat!(
-                "SELECT revision, doc, id FROM ",
+                "SELECT id, revision, doc FROM ",
                 $table,
-                " WHERE tenant = ? AND subject = ? AND id > ? ORDER BY id LIMIT ?"
+                " WHERE tenant = ? AND subject = ? AND subject <> '' AND id > ?",
+                " ORDER BY id LIMIT ?"
             ),
             by_client: concat!(
-                "SELECT revision, doc, id FROM ",
+                "SELECT id, revision, doc FROM ",
                 $table,
-                " WHERE tenant = ? AND client = ? AND id > ? ORDER BY id LIMIT ?"
+                " WHERE tenant = ? AND client = ? AND client <> '' AND id > ?",
+                " ORDER BY id LIMIT ?"
             ),
             sweep: concat!(
                 "DELETE FROM ",
                 $table,
-                " WHERE tenant = ? AND id IN (SELECT id FROM ",
+                " WHERE tenant = ? AND retain_until < ? AND id IN (SELECT id FROM ",
                 $table,
-                " WHERE tenant = ? AND retain_until < ? LIMIT ?) AND retain_until < ?"
+                " WHERE tenant = ? AND retain_until < ? LIMIT ?)"
             ),
         }
     };
 }
 
-/// The statements for a kind of record; `None` for one this version has no table for.
-pub(crate) const fn of(kind: Kind) -> Option<&'static Statements> {
+/// The statements on the table of a kind; `None` for a kind that this version has no table for.
+pub(crate) fn of(kind: Kind) -> Option<&'static Statements> {
+    const GRANTS: Statements = statements!("grants");
+    const CLIENTS: Statements = statements!("clients");
+    const SUBJECTS: Statements = statements!("subjects");
+    const KEY_RINGS: Statements = statements!("key_rings");
     match kind {
-        Kind::Grant => Some(statements!("grants")),
-        Kind::Client => Some(statements!("clients")),
-        Kind::Subject => Some(statements!("subjects")),
-        Kind::KeyRing => Some(statements!("key_rings")),
+        Kind::Grant => Some(&GRANTS),
+        Kind::Client => Some(&CLIENTS),
+        Kind::Subject => Some(&SUBJECTS),
+        Kind::KeyRing => Some(&KEY_RINGS),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_has_the_table_of_its_name() {
+        for kind in [Kind::Grant, Kind::Client, Kind::Subject, Kind::KeyRing] {
+            let statements = of(kind).unwrap();
+            assert!(
+                statements
+                    .find
+                    .contains(&format!(" FROM {} WHERE", kind.as_str()))
+            );
+        }
     }
 }

@@ -1,7 +1,8 @@
 //! Whole OAuth flows in a unit test, and the contract that proves a storage backend.
 //!
-//! **Promise.** Same seed, same clock, same requests: the same bytes. Nothing here opens a port,
-//! sleeps or needs a runtime.
+//! **Promise.** Same seed, same clock, same requests: the same bytes. Nothing here opens a port or
+//! needs a runtime, and a flow neither sleeps nor starts a thread; [`contract`] and [`races`] do,
+//! to let others get in between.
 //!
 //! **Absences.** No tokio, no HTTP, no ambient clock or randomness.
 

@@ -1,0 +1,39 @@
+//! What a dialect's driver does for the table: run one statement.
+
+use std::future::Future;
+
+use oauth_storage::StorageError;
+
+/// A value for a placeholder.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Value<'a> {
+    Text(&'a str),
+    Number(i64),
+    MaybeNumber(Option<i64>),
+}
+
+/// A row of `id, revision, doc`.
+pub(crate) struct Row {
+    pub(crate) id: String,
+    pub(crate) revision: i64,
+    pub(crate) doc: String,
+}
+
+/// Runs single statements, each in a transaction of its own, and says what its failures mean.
+pub(crate) trait Driver: Send + Sync + 'static {
+    /// Runs a statement that writes, once, and answers the number of affected rows.
+    ///
+    /// Fails with `Indeterminate` as soon as the statement may have been carried out.
+    fn write(
+        &self,
+        statement: &'static str,
+        values: &[Value<'_>],
+    ) -> impl Future<Output = Result<u64, StorageError>> + Send;
+
+    /// Runs a statement that reads what was last acknowledged.
+    fn read(
+        &self,
+        statement: &'static str,
+        values: &[Value<'_>],
+    ) -> impl Future<Output = Result<Vec<Row>, StorageError>> + Send;
+}
