@@ -61,7 +61,7 @@ struct Tables {
 
 /// Shards of the grants of a store's first tenant. With ten million grants a shard has ten
 /// thousand, and growing one takes some hundred microseconds; while the store is empty, all of
-/// them together take less than 200 KiB.
+/// them together take about 200 KiB.
 const SHARDS: usize = 1024;
 /// Shards of any other tenant's grants.
 const TENANT_SHARDS: usize = 64;

@@ -355,3 +355,77 @@ impl Future for LetOthersRun {
         Poll::Pending
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use oauth_storage::GrantRecord;
+    use oauth_testkit::block_on;
+    use oauth_testkit::contract::samples::{NOW, at, grant, retained};
+
+    use super::*;
+
+    fn notes(table: &Table<GrantRecord>) -> usize {
+        table.shards.iter().map(|shard| lock(shard).due.len()).sum()
+    }
+
+    #[test]
+    fn notes_of_what_is_gone_do_not_pile_up() {
+        let table = Table::listed(1);
+        block_on(async {
+            for _ in 0..1000 {
+                table.insert(grant(1)).await.unwrap();
+                let revision = table.find(&grant(1).id).await.unwrap().unwrap().revision;
+                table.delete(&grant(1).id, revision).await.unwrap();
+            }
+            table.insert(grant(2)).await.unwrap();
+            let mut found = table.find(&grant(2).id).await.unwrap().unwrap().revision;
+            for round in 0..1000 {
+                let next = retained(grant(2), 10_000 - round);
+                let Replace::Replaced(revision) = table.replace(found, next).await.unwrap() else {
+                    panic!("nobody else writes");
+                };
+                found = revision;
+            }
+        });
+        assert!(
+            notes(&table) <= SLICE + 4,
+            "{} notes of one record",
+            notes(&table)
+        );
+    }
+
+    #[test]
+    fn an_extension_costs_no_note() {
+        let table = Table::listed(4);
+        block_on(async {
+            table.insert(grant(1)).await.unwrap();
+            let mut found = table.find(&grant(1).id).await.unwrap().unwrap().revision;
+            for round in 0..1000 {
+                let next = retained(grant(1), 100_000 + round);
+                let Replace::Replaced(revision) = table.replace(found, next).await.unwrap() else {
+                    panic!("nobody else writes");
+                };
+                found = revision;
+            }
+            assert_eq!(notes(&table), 1);
+            assert_eq!(table.sweep(at(100_999), 10).await.unwrap(), 0);
+            assert_eq!(table.sweep(at(101_000), 10).await.unwrap(), 1);
+        });
+    }
+
+    #[test]
+    fn memory_comes_back_after_most_has_expired() {
+        let table = Table::listed(1);
+        block_on(async {
+            for number in 0..5000 {
+                table.insert(retained(grant(number), -1)).await.unwrap();
+            }
+            table.insert(grant(9999)).await.unwrap();
+            let full = lock(&table.shards[0]).records.capacity();
+            let now = Timestamp::from_unix(NOW);
+            assert_eq!(table.sweep(now, usize::MAX).await.unwrap(), 5000);
+            assert!(lock(&table.shards[0]).records.capacity() < full / 8);
+            assert!(table.find(&grant(9999).id).await.unwrap().is_some());
+        });
+    }
+}

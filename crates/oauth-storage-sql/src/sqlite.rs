@@ -40,11 +40,13 @@ pub struct SqliteSettings {
 }
 
 impl SqliteSettings {
-    /// Five seconds of patience, four readers, the operating system's randomness.
+    /// Five seconds of patience, a reader for each processor but four at most, the operating
+    /// system's randomness.
     pub fn new() -> Self {
+        let processors = std::thread::available_parallelism().map_or(1, |number| number.get());
         Self {
             patience: Duration::from_secs(5),
-            readers: 4,
+            readers: processors.min(4),
             entropy: Arc::new(OsEntropy),
         }
     }
