@@ -152,3 +152,6 @@ fn end_retry_of(next: &mut GrantRecord, generation: u32) {
         predecessor.retry_ended = true;
     }
 }
+
+#[cfg(test)]
+mod tests;
