@@ -186,3 +186,23 @@ fn retries_that_differ_are_bounded() {
     assert!(retry("a b").is_ok());
     assert!(world.refresh(&app, refresh_token(&second)).is_ok());
 }
+
+/// A store that surely wrote nothing is not asked again: the client hears 503 at once and tries
+/// later, with its code or token intact.
+#[test]
+fn a_refused_write_is_answered_at_once() {
+    let storage = FaultyStorage::immediate(Arc::new(MemoryStorage::new()));
+    let world = World::builder(20)
+        .storage(Arc::new(storage.clone()))
+        .build();
+    let app = world.register();
+    let alice = world.browser("alice");
+    let code = world.approve(&app, &alice);
+    storage.take_counts();
+    storage.line_up([Fault::Refused]);
+    let refused = world.redeem(&app, &code).unwrap_err();
+    assert_eq!(refused.code(), None, "no word of the standard's");
+    let counts = storage.take_counts();
+    assert_eq!((counts.find, counts.replace), (1, 1));
+    assert!(world.redeem(&app, &code).is_ok());
+}
