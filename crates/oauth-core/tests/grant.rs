@@ -369,3 +369,24 @@ fn live_access_tokens_of_a_grant_are_bounded() {
     assert!(world.check(&first.access_token).is_none());
     assert!(world.check(&tokens.access_token).is_some());
 }
+
+/// AS-CODE-8: a used code is remembered for ten minutes after its end, refreshes or not.
+#[test]
+fn a_replay_is_noticed_after_a_refresh_and_forgotten_in_time() {
+    let world = World::new(22);
+    let app = world.register();
+    let alice = world.browser("alice");
+
+    let code = world.approve(&app, &alice);
+    let tokens = world.redeem(&app, &code).unwrap();
+    let next = world.refresh(&app, refresh_token(&tokens)).unwrap();
+    assert!(world.redeem(&app, &code).is_err());
+    assert!(world.check(&next.access_token).is_none(), "closed");
+
+    let code = world.approve(&app, &alice);
+    let tokens = world.redeem(&app, &code).unwrap();
+    world.clock.advance(Lifetime::minutes(11));
+    let next = world.refresh(&app, refresh_token(&tokens)).unwrap();
+    assert!(world.redeem(&app, &code).is_err());
+    assert!(world.check(&next.access_token).is_some(), "merely unknown");
+}
