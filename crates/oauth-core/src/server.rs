@@ -13,6 +13,7 @@ use crate::grant::lifecycle::Standing;
 use crate::keys::{KeyRing, KeyRingError, RootSecret};
 use crate::limit::{InProcessLimiter, RateLimiter};
 use crate::metadata;
+use crate::outbound::{NoOutbound, Outbound};
 use crate::policy::{ServerConfig, ServerPolicy};
 
 /// What the server asks of the world.
@@ -27,16 +28,20 @@ pub struct Ports {
     pub events: Arc<dyn EventSink>,
     /// Counts attempts.
     pub limiter: Arc<dyn RateLimiter>,
+    /// Fetches documents from elsewhere.
+    pub outbound: Arc<dyn Outbound>,
 }
 
 impl Ports {
-    /// This clock and this randomness; events are dropped and attempts counted in process.
+    /// This clock and this randomness; events are dropped, attempts counted in process, and
+    /// nothing is fetched.
     pub fn new(clock: impl Clock + 'static, entropy: impl Entropy + 'static) -> Self {
         Self {
             clock: Arc::new(clock),
             entropy: Arc::new(entropy),
             events: Arc::new(NoEvents),
             limiter: Arc::new(InProcessLimiter::default()),
+            outbound: Arc::new(NoOutbound),
         }
     }
 
@@ -51,6 +56,13 @@ impl Ports {
     #[must_use]
     pub fn limiter(mut self, limiter: impl RateLimiter + 'static) -> Self {
         self.limiter = Arc::new(limiter);
+        self
+    }
+
+    /// Fetches documents through this.
+    #[must_use]
+    pub fn outbound(mut self, outbound: impl Outbound + 'static) -> Self {
+        self.outbound = Arc::new(outbound);
         self
     }
 }
@@ -129,6 +141,11 @@ impl AuthorizationServer {
         &*self.ports.limiter
     }
 
+    /// Where documents from elsewhere come from.
+    pub fn outbound(&self) -> &dyn Outbound {
+        &*self.ports.outbound
+    }
+
     /// The present moment. Read once per request.
     pub fn now(&self) -> Timestamp {
         self.ports.clock.now()
@@ -152,7 +169,9 @@ impl AuthorizationServer {
         let now = self.now();
         let grants = self.storage.grants().sweep(now, limit).await?;
         let clients = self.storage.clients().sweep(now, limit).await?;
-        Ok(grants + clients)
+        let consents = self.storage.consents().sweep(now, limit).await?;
+        let replays = self.storage.replays().sweep(now, limit).await?;
+        Ok(grants + clients + consents + replays)
     }
 
     pub(crate) fn policy(&self) -> &ServerPolicy {

@@ -34,7 +34,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use oauth_storage::{
-    ClientRecord, GrantRecord, KeyRingRecord, RecordStore, Storage, SubjectRecord,
+    ClientRecord, ConsentRecord, GrantRecord, KeyRingRecord, RecordStore, ReplayRecord, Storage,
+    SubjectRecord,
 };
 use oauth_types::TenantId;
 
@@ -57,6 +58,8 @@ struct Tables {
     clients: Table<ClientRecord>,
     subjects: Table<SubjectRecord>,
     keys: Table<KeyRingRecord>,
+    consents: Table<ConsentRecord>,
+    replays: Table<ReplayRecord>,
 }
 
 /// Shards of the grants of a store's first tenant. With ten million grants a shard has ten
@@ -73,6 +76,8 @@ impl Tables {
             clients: Table::unlisted(shards / 4),
             subjects: Table::unlisted(shards / 4),
             keys: Table::unlisted(1),
+            consents: Table::listed(shards / 4),
+            replays: Table::unlisted(shards / 4),
         }
     }
 }
@@ -126,6 +131,12 @@ impl Storage for MemoryStorage {
     }
     fn keys(&self) -> &dyn RecordStore<KeyRingRecord> {
         &self.tables.keys
+    }
+    fn consents(&self) -> &dyn RecordStore<ConsentRecord> {
+        &self.tables.consents
+    }
+    fn replays(&self) -> &dyn RecordStore<ReplayRecord> {
+        &self.tables.replays
     }
 }
 

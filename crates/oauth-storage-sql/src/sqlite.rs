@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use oauth_storage::{
-    ClientRecord, GrantRecord, KeyRingRecord, RecordStore, Storage, StorageError, SubjectRecord,
+    ClientRecord, ConsentRecord, GrantRecord, KeyRingRecord, RecordStore, ReplayRecord, Storage,
+    StorageError, SubjectRecord,
 };
 use oauth_types::TenantId;
 use oauth_types::env::{Entropy, OsEntropy};
@@ -156,6 +157,12 @@ impl Storage for SqliteStorage {
         &self.0
     }
     fn keys(&self) -> &dyn RecordStore<KeyRingRecord> {
+        &self.0
+    }
+    fn consents(&self) -> &dyn RecordStore<ConsentRecord> {
+        &self.0
+    }
+    fn replays(&self) -> &dyn RecordStore<ReplayRecord> {
         &self.0
     }
 }

@@ -87,11 +87,15 @@ pub(crate) fn of(kind: Kind) -> Option<&'static Statements> {
     const CLIENTS: Statements = statements!("clients");
     const SUBJECTS: Statements = statements!("subjects");
     const KEY_RINGS: Statements = statements!("key_rings");
+    const CONSENTS: Statements = statements!("consents");
+    const REPLAYS: Statements = statements!("replays");
     match kind {
         Kind::Grant => Some(&GRANTS),
         Kind::Client => Some(&CLIENTS),
         Kind::Subject => Some(&SUBJECTS),
         Kind::KeyRing => Some(&KEY_RINGS),
+        Kind::Consent => Some(&CONSENTS),
+        Kind::Replay => Some(&REPLAYS),
         _ => None,
     }
 }
@@ -102,7 +106,7 @@ mod tests {
 
     #[test]
     fn every_kind_has_the_table_of_its_name() {
-        for kind in [Kind::Grant, Kind::Client, Kind::Subject, Kind::KeyRing] {
+        for kind in Kind::ALL {
             let statements = of(kind).unwrap();
             assert!(
                 statements

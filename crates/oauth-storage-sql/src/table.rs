@@ -5,9 +5,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use oauth_storage::record::{decode, encode};
 use oauth_storage::{
-    ClientRecord, Delete, Filter, GrantRecord, Insert, KeyRingRecord, Listed, Page, Record,
-    RecordStore, Replace, Revision, Storage, StorageError, StorageErrorKind, SubjectRecord,
-    Versioned,
+    ClientRecord, ConsentRecord, Delete, Filter, GrantRecord, Insert, KeyRingRecord, Listed, Page,
+    Record, RecordStore, Replace, ReplayRecord, Revision, Storage, StorageError, StorageErrorKind,
+    SubjectRecord, Versioned,
 };
 use oauth_types::env::Entropy;
 use oauth_types::{TenantId, Timestamp};
@@ -275,6 +275,12 @@ impl<D: Driver> Storage for Tables<D> {
         self
     }
     fn keys(&self) -> &dyn RecordStore<KeyRingRecord> {
+        self
+    }
+    fn consents(&self) -> &dyn RecordStore<ConsentRecord> {
+        self
+    }
+    fn replays(&self) -> &dyn RecordStore<ReplayRecord> {
         self
     }
 }

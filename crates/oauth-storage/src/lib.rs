@@ -116,20 +116,27 @@
 //!     fn clients(&self) -> &dyn RecordStore<ClientRecord> { self }
 //!     fn subjects(&self) -> &dyn RecordStore<SubjectRecord> { self }
 //!     fn keys(&self) -> &dyn RecordStore<KeyRingRecord> { self }
+//!     fn consents(&self) -> &dyn RecordStore<ConsentRecord> { self }
+//!     fn replays(&self) -> &dyn RecordStore<ReplayRecord> { self }
 //! }
 //! ```
 
 pub mod client;
+pub mod consent;
+pub mod digest_id;
 pub mod error;
 pub mod grant;
 pub mod key;
 pub mod record;
+pub mod replay;
 pub mod store;
 pub mod subject;
 
 pub use client::{
     ClientRecord, ClientRegistration, ClientSecret, GrantType, TokenEndpointAuthMethod,
 };
+pub use consent::ConsentRecord;
+pub use digest_id::DigestId;
 pub use error::{StorageError, StorageErrorKind};
 pub use grant::{
     AccessTokenRecord, Closed, ClosedReason, CodeRecord, Epochs, GrantRecord, Predecessor,
@@ -137,6 +144,7 @@ pub use grant::{
 };
 pub use key::{KeyRingId, KeyRingRecord};
 pub use record::{Kind, Record, Shape};
+pub use replay::ReplayRecord;
 pub use store::{
     Delete, Filter, Insert, Listed, Page, RecordStore, Replace, Revision, Storage, Versioned,
 };

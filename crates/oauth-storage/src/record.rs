@@ -49,9 +49,23 @@ pub enum Kind {
     Subject,
     /// [`KeyRingRecord`](crate::KeyRingRecord).
     KeyRing,
+    /// [`ConsentRecord`](crate::ConsentRecord).
+    Consent,
+    /// [`ReplayRecord`](crate::ReplayRecord).
+    Replay,
 }
 
 impl Kind {
+    /// Every kind of this version.
+    pub const ALL: [Self; 6] = [
+        Self::Grant,
+        Self::Client,
+        Self::Subject,
+        Self::KeyRing,
+        Self::Consent,
+        Self::Replay,
+    ];
+
     /// A short name for tables and keys: lower-case ASCII letters and underscores.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -59,6 +73,8 @@ impl Kind {
             Self::Client => "clients",
             Self::Subject => "subjects",
             Self::KeyRing => "key_rings",
+            Self::Consent => "consents",
+            Self::Replay => "replays",
         }
     }
 }

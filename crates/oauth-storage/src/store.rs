@@ -7,7 +7,7 @@ use oauth_types::{ClientId, Subject, Timestamp};
 
 use crate::error::StorageError;
 use crate::record::Record;
-use crate::{ClientRecord, GrantRecord, KeyRingRecord, SubjectRecord};
+use crate::{ClientRecord, ConsentRecord, GrantRecord, KeyRingRecord, ReplayRecord, SubjectRecord};
 
 /// Keeps records of one type.
 ///
@@ -51,7 +51,7 @@ pub trait RecordStore<R: Record>: Send + Sync {
     async fn sweep(&self, now: Timestamp, limit: usize) -> Result<usize, StorageError>;
 }
 
-/// The four kinds of record that an authorization server keeps. Each may live in a backend of its
+/// The six kinds of record that an authorization server keeps. Each may live in a backend of its
 /// own: no decision needs two of them in one transaction.
 pub trait Storage: Send + Sync {
     /// What people allowed, and the tokens under it: the hot records.
@@ -62,6 +62,10 @@ pub trait Storage: Send + Sync {
     fn subjects(&self) -> &dyn RecordStore<SubjectRecord>;
     /// The one sealed key ring.
     fn keys(&self) -> &dyn RecordStore<KeyRingRecord>;
+    /// What people need not be asked again.
+    fn consents(&self) -> &dyn RecordStore<ConsentRecord>;
+    /// What was presented and may not be again.
+    fn replays(&self) -> &dyn RecordStore<ReplayRecord>;
 }
 
 impl<S: Storage + ?Sized> Storage for Arc<S> {
@@ -76,6 +80,12 @@ impl<S: Storage + ?Sized> Storage for Arc<S> {
     }
     fn keys(&self) -> &dyn RecordStore<KeyRingRecord> {
         (**self).keys()
+    }
+    fn consents(&self) -> &dyn RecordStore<ConsentRecord> {
+        (**self).consents()
+    }
+    fn replays(&self) -> &dyn RecordStore<ReplayRecord> {
+        (**self).replays()
     }
 }
 

@@ -9,8 +9,9 @@ use std::task::{Context, Poll, Waker};
 
 use async_trait::async_trait;
 use oauth_storage::{
-    ClientRecord, Delete, Filter, GrantRecord, Insert, KeyRingRecord, Listed, Page, RecordStore,
-    Replace, Revision, Storage, StorageError, StorageErrorKind, SubjectRecord, Versioned,
+    ClientRecord, ConsentRecord, Delete, Filter, GrantRecord, Insert, KeyRingRecord, Listed, Page,
+    RecordStore, Replace, ReplayRecord, Revision, Storage, StorageError, StorageErrorKind,
+    SubjectRecord, Versioned,
 };
 use oauth_types::{GrantId, Timestamp};
 
@@ -216,6 +217,12 @@ impl Storage for FaultyStorage {
     }
     fn keys(&self) -> &dyn RecordStore<KeyRingRecord> {
         self.inner.keys()
+    }
+    fn consents(&self) -> &dyn RecordStore<ConsentRecord> {
+        self.inner.consents()
+    }
+    fn replays(&self) -> &dyn RecordStore<ReplayRecord> {
+        self.inner.replays()
     }
 }
 

@@ -9,11 +9,18 @@ use sqlx::{ConnectOptions, Connection, SqlSafeStr};
 use super::error::{BUSY, OpenError, code};
 
 /// In order. A migration that was ever released is never changed: its digest is in every file.
-const MIGRATIONS: &[(i64, &str, &str)] = &[(
-    1,
-    "records",
-    include_str!("../../migrations/sqlite/0001_records.sql"),
-)];
+const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (
+        1,
+        "records",
+        include_str!("../../migrations/sqlite/0001_records.sql"),
+    ),
+    (
+        2,
+        "consents_and_replays",
+        include_str!("../../migrations/sqlite/0002_consents_and_replays.sql"),
+    ),
+];
 
 /// Processes that open a new file at once get in each other's way while the first of them turns
 /// on the write-ahead log, and SQLite does not wait there.
@@ -99,7 +106,7 @@ mod tests {
             for (_, _, sql) in MIGRATIONS {
                 connection.execute(*sql).await.unwrap();
             }
-            for kind in [Kind::Grant, Kind::Client, Kind::Subject, Kind::KeyRing] {
+            for kind in Kind::ALL {
                 let on = statements::of(kind).unwrap();
                 let lists = [on.by_subject, on.by_client];
                 for statement in [on.find, on.replace, on.relist, on.delete, on.sweep]

@@ -4,8 +4,9 @@ use oauth_storage::grant::Salt;
 use oauth_storage::record::Shape;
 use oauth_storage::{
     AccessTokenRecord, ClientRecord, ClientRegistration, ClientSecret, Closed, ClosedReason,
-    CodeRecord, Epochs, GrantRecord, GrantType, KeyRingId, KeyRingRecord, Predecessor, Record,
-    RecordStore, RefreshTokenRecord, Storage, SubjectRecord, TokenEndpointAuthMethod,
+    CodeRecord, ConsentRecord, DigestId, Epochs, GrantRecord, GrantType, KeyRingId, KeyRingRecord,
+    Predecessor, Record, RecordStore, RefreshTokenRecord, ReplayRecord, Storage, SubjectRecord,
+    TokenEndpointAuthMethod,
 };
 use oauth_types::registration::{ClientMetadata, UnknownMembers};
 use oauth_types::{
@@ -297,5 +298,81 @@ impl Sample for KeyRingRecord {
     }
     fn table(store: &dyn Storage) -> &dyn RecordStore<Self> {
         store.keys()
+    }
+}
+
+impl Sample for ConsentRecord {
+    fn sample(number: u64) -> Self {
+        let (subject, client_id) = (
+            Subject::new("alice"),
+            ClientId::new(format!("app-{number}")),
+        );
+        let resource = resource("https://mcp.example/mcp");
+        Self {
+            shape: Shape::default(),
+            id: Self::id_of(&subject, &client_id, &resource),
+            subject,
+            client_id,
+            resource,
+            scope: Scope::empty(),
+            fingerprint: SecretHash::of(b"as it was shown"),
+            epochs: Epochs::default(),
+            given_at: Timestamp::from_unix(0),
+            retain_until: at(1_000_000),
+            unknown: UnknownMembers::new(),
+        }
+    }
+
+    fn full() -> Self {
+        Self {
+            scope: ["mcp:tools", "mcp:write"].into_iter().collect(),
+            epochs: Epochs {
+                client: 1,
+                subject: 2,
+                subject_client: 3,
+                ring: u64::MAX,
+            },
+            given_at: at(0),
+            ..Self::sample(7)
+        }
+    }
+
+    fn marked(mut self, mark: u64) -> Self {
+        self.given_at = Timestamp::from_unix(mark);
+        self
+    }
+    fn mark(&self) -> u64 {
+        self.given_at.as_unix()
+    }
+    fn unknown(&mut self) -> &mut UnknownMembers {
+        &mut self.unknown
+    }
+    fn table(store: &dyn Storage) -> &dyn RecordStore<Self> {
+        store.consents()
+    }
+}
+
+impl Sample for ReplayRecord {
+    fn sample(number: u64) -> Self {
+        let id = DigestId::of(&["client_assertion", &number.to_string()]);
+        Self::new(id, Timestamp::from_unix(0), at(1_000_000))
+    }
+
+    fn full() -> Self {
+        Self::new(DigestId::of(&["full"]), at(0), at(1))
+    }
+
+    fn marked(mut self, mark: u64) -> Self {
+        self.claimed_at = Timestamp::from_unix(mark);
+        self
+    }
+    fn mark(&self) -> u64 {
+        self.claimed_at.as_unix()
+    }
+    fn unknown(&mut self) -> &mut UnknownMembers {
+        &mut self.unknown
+    }
+    fn table(store: &dyn Storage) -> &dyn RecordStore<Self> {
+        store.replays()
     }
 }

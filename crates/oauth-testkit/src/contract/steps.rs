@@ -21,6 +21,8 @@ macro_rules! each_kind {
         $check::<oauth_storage::ClientRecord>($($argument),*).await?;
         $check::<oauth_storage::SubjectRecord>($($argument),*).await?;
         $check::<oauth_storage::KeyRingRecord>($($argument),*).await?;
+        $check::<oauth_storage::ConsentRecord>($($argument),*).await?;
+        $check::<oauth_storage::ReplayRecord>($($argument),*).await?;
     };
 }
 pub(crate) use each_kind;

@@ -11,8 +11,8 @@ use std::thread::ThreadId;
 use std::time::Duration;
 
 use oauth_storage::{
-    ClientRecord, GrantRecord, Insert, KeyRingRecord, Record, RecordStore, Replace, Revision,
-    Storage, StorageError, SubjectRecord,
+    ClientRecord, ConsentRecord, GrantRecord, Insert, KeyRingRecord, Record, RecordStore, Replace,
+    ReplayRecord, Revision, Storage, StorageError, SubjectRecord,
 };
 use oauth_storage_memory::MemoryStorage;
 use oauth_testkit::contract::Backend;
@@ -233,6 +233,12 @@ impl Storage for BrokenStore {
         self
     }
     fn keys(&self) -> &dyn RecordStore<KeyRingRecord> {
+        self
+    }
+    fn consents(&self) -> &dyn RecordStore<ConsentRecord> {
+        self
+    }
+    fn replays(&self) -> &dyn RecordStore<ReplayRecord> {
         self
     }
 }

@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use oauth_storage::{
-    ClientRecord, Delete, GrantRecord, KeyRingRecord, Replace, Storage, StorageErrorKind,
-    SubjectRecord,
+    ClientRecord, ConsentRecord, Delete, GrantRecord, KeyRingRecord, Replace, ReplayRecord,
+    Storage, StorageErrorKind, SubjectRecord,
 };
 
 use crate::contract::samples::{Sample, grant};
@@ -241,6 +241,8 @@ pub fn a_revision_never_returns<B: Backend>(trial: &Trial<B>) -> Verdict {
         kind::<ClientRecord>(&store).await?;
         kind::<SubjectRecord>(&store).await?;
         kind::<KeyRingRecord>(&store).await?;
+        kind::<ConsentRecord>(&store).await?;
+        kind::<ReplayRecord>(&store).await?;
         kind::<GrantRecord>(&store).await
     })
 }
