@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use oauth_core::TokenError;
 use oauth_core::storage::{Storage, SubjectRecord};
-use oauth_core::types::{Lifetime, Subject, TokenErrorCode, TokenResponse};
+use oauth_core::types::{GrantId, Lifetime, ResourceUri, Subject, TokenErrorCode, TokenResponse};
+use oauth_core::{ResourcePolicy, TokenError};
 use oauth_storage_memory::MemoryStorage;
 use oauth_testkit::block_on;
 use oauth_testkit::flows::{App, Code, World};
@@ -389,4 +389,103 @@ fn a_replay_is_noticed_after_a_refresh_and_forgotten_in_time() {
     let next = world.refresh(&app, refresh_token(&tokens)).unwrap();
     assert!(world.redeem(&app, &code).is_err());
     assert!(world.check(&next.access_token).is_some(), "merely unknown");
+}
+
+/// AS-REV-4: a refresh token that was replaced twice no longer stands for its grant.
+#[test]
+fn giving_back_a_token_of_long_ago_changes_nothing() {
+    let world = World::new(23);
+    let (app, first) = begin(&world);
+    let second = world.refresh(&app, refresh_token(&first)).unwrap();
+    let third = world.refresh(&app, refresh_token(&second)).unwrap();
+    world.revoke(&app, refresh_token(&first)).unwrap();
+    assert!(world.check(&third.access_token).is_some());
+    world.revoke(&app, refresh_token(&second)).unwrap();
+    assert!(world.check(&third.access_token).is_none(), "just replaced");
+}
+
+/// A person or an operator ends a grant without any of its tokens.
+#[test]
+fn a_grant_can_be_ended_by_its_name() {
+    let world = World::new(24);
+    let (app, tokens) = begin(&world);
+    let id = world.check(&tokens.access_token).unwrap().grant.unwrap();
+    block_on(world.server.close_grant(&id)).unwrap();
+    assert!(world.check(&tokens.access_token).is_none());
+    assert!(world.refresh(&app, refresh_token(&tokens)).is_err());
+    block_on(world.server.close_grant(&id)).unwrap();
+}
+
+/// AS-TOKEN-13: one of the granted resources may be named, another may not.
+#[test]
+fn a_token_request_may_name_a_granted_resource() {
+    let world = World::new(25);
+    let (app, tokens) = begin(&world);
+    let refresh = |resource| {
+        let form = [
+            ("grant_type", "refresh_token"),
+            ("refresh_token", refresh_token(&tokens)),
+            ("resource", resource),
+        ];
+        block_on(world.token_async(&app, &form))
+    };
+    assert_eq!(
+        word(refresh("https://elsewhere.example/mcp")),
+        TokenErrorCode::InvalidTarget
+    );
+    let named = refresh("https://mcp.example/mcp").unwrap();
+    assert!(world.check(&named.access_token).is_some());
+}
+
+/// An expired access token leaves the record once it has expired on every replica's clock.
+#[test]
+fn expired_access_tokens_leave_the_record() {
+    let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::new());
+    let world = World::builder(26).storage(Arc::clone(&storage)).build();
+    let kept = |id: &GrantId| {
+        let found = block_on(storage.grants().find(id)).unwrap().unwrap();
+        found.record.access.len()
+    };
+    for (pause, left) in [(904, 2), (905, 1)] {
+        let (app, tokens) = begin(&world);
+        let id = world.check(&tokens.access_token).unwrap().grant.unwrap();
+        world.clock.advance(Lifetime::seconds(pause));
+        world.refresh(&app, refresh_token(&tokens)).unwrap();
+        assert_eq!(kept(&id), left, "after {pause} seconds");
+    }
+}
+
+/// The oldest token of the same resource makes room, not another resource's.
+#[test]
+fn a_token_makes_room_for_one_of_its_own_resource() {
+    let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::new());
+    let other = ResourceUri::parse("https://other.example/mcp").unwrap();
+    let world = World::builder(27)
+        .storage(Arc::clone(&storage))
+        .configure(|config| {
+            config.policy.access_tokens_per_grant = 2;
+            let resource = ResourcePolicy::new(other.clone()).scope("mcp:tools", "Use the tools");
+            config.resources.push(resource);
+        })
+        .build();
+    let (app, here) = begin(&world);
+    let id = world.check(&here.access_token).unwrap().grant.unwrap();
+    let found = block_on(storage.grants().find(&id)).unwrap().unwrap();
+    let mut both = (*found.record).clone();
+    both.resources.push(other.clone());
+    block_on(storage.grants().replace(found.revision, both)).unwrap();
+
+    let there = |tokens: &TokenResponse| {
+        let form = [
+            ("grant_type", "refresh_token"),
+            ("refresh_token", refresh_token(tokens)),
+            ("resource", other.as_str()),
+        ];
+        block_on(world.token_async(&app, &form)).unwrap()
+    };
+    let first = there(&here);
+    let second = there(&first);
+    assert!(world.check(&here.access_token).is_some());
+    assert!(world.check(&first.access_token).is_none());
+    assert!(world.check(&second.access_token).is_some());
 }

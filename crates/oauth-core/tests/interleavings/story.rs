@@ -1,25 +1,27 @@
-//! The grant's life under every order of events that ten thousand random stories reach: racing
-//! requests, lost replies, refused writes, clocks that step, stolen tokens.
+//! One grant, the clients that hold its tokens, and what they may expect.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
-use oauth_core::types::{Lifetime, TokenResponse};
+use oauth_core::types::{Lifetime, Subject, TokenResponse};
 use oauth_core::{Event, EventSink, TokenError};
-use oauth_storage::{ClosedReason, StorageErrorKind};
+use oauth_storage::{
+    ClosedReason, Filter, GrantRecord, Page, Replace, Storage, StorageErrorKind, Versioned,
+};
 use oauth_storage_memory::MemoryStorage;
+use oauth_testkit::block_on;
 use oauth_testkit::faults::{Fault, FaultyStorage, interleave};
 use oauth_testkit::flows::{App, Browser, Code, World};
 use proptest::prelude::*;
 
 /// What happened, as the operator sees it.
 #[derive(Clone, Default)]
-struct Seen(Arc<Mutex<Vec<Note>>>);
+pub(crate) struct Seen(Arc<Mutex<Vec<Note>>>);
 
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Note {
+pub(crate) enum Note {
     Closed(ClosedReason),
     Revoked,
     Retired,
@@ -40,7 +42,7 @@ impl EventSink for Seen {
 }
 
 impl Seen {
-    fn closed(&self) -> Option<ClosedReason> {
+    pub(crate) fn closed(&self) -> Option<ClosedReason> {
         self.0.lock().unwrap().iter().find_map(|note| match note {
             Note::Closed(reason) => Some(*reason),
             _ => None,
@@ -53,7 +55,7 @@ impl Seen {
 
 /// One request of a story. Numbers choose among the tokens that exist so far.
 #[derive(Debug, Clone, Copy)]
-enum Ask {
+pub(crate) enum Ask {
     Redeem,
     RedeemWrongVerifier,
     RedeemWrongClient,
@@ -71,58 +73,34 @@ enum Ask {
 
 /// A few requests at once, then time passes.
 #[derive(Debug, Clone)]
-struct Round {
-    asks: Vec<Ask>,
-    faults: Vec<Fault>,
-    order: Vec<usize>,
-    seconds: i64,
+pub(crate) struct Round {
+    pub(crate) asks: Vec<Ask>,
+    pub(crate) faults: Vec<Fault>,
+    pub(crate) order: Vec<usize>,
+    pub(crate) seconds: i64,
+    /// The store is restored as it was after this round of the story, counted from its beginning.
+    pub(crate) restore: Option<usize>,
 }
 
-fn ask() -> impl Strategy<Value = Ask> {
-    let pick = || prop_oneof![4 => Just(0usize), 2 => Just(1), 1 => 2usize..6];
-    prop_oneof![
-        3 => Just(Ask::Redeem),
-        1 => Just(Ask::RedeemWrongVerifier),
-        1 => Just(Ask::RedeemWrongClient),
-        1 => Just(Ask::RedeemWrongRedirect),
-        1 => Just(Ask::RedeemTooWide),
-        8 => pick().prop_map(Ask::Refresh),
-        2 => pick().prop_map(Ask::RefreshNarrow),
-        1 => pick().prop_map(Ask::RefreshTooWide),
-        1 => pick().prop_map(Ask::RefreshWrongClient),
-        1 => pick().prop_map(Ask::RefreshAccessToken),
-        1 => pick().prop_map(Ask::RevokeAccess),
-        1 => pick().prop_map(Ask::RevokeRefresh),
-        1 => pick().prop_map(Ask::RevokeWrongClient),
-    ]
+/// What a backup holds, and what may be expected once it is restored.
+#[derive(Clone)]
+pub(crate) struct Backup {
+    grant: GrantRecord,
+    notes: Vec<Note>,
+    access: BTreeMap<String, u64>,
+    successors: BTreeMap<String, BTreeSet<String>>,
+    redemptions: Vec<TokenResponse>,
 }
 
-fn fault() -> impl Strategy<Value = Fault> {
-    prop_oneof![
-        6 => Just(Fault::None),
-        1 => Just(Fault::ReplyLost),
-        1 => Just(Fault::RequestLost),
-        1 => Just(Fault::Refused),
-    ]
-}
-
-fn round(asks: usize) -> impl Strategy<Value = Round> {
-    (
-        proptest::collection::vec(ask(), 1..=asks),
-        proptest::collection::vec(fault(), 0..4),
-        proptest::collection::vec(0usize..8, 24),
-        prop_oneof![4 => Just(0i64), 2 => 1i64..6, 1 => -5i64..0, 1 => 25i64..40, 1 => 800i64..1000],
-    )
-        .prop_map(|(asks, faults, order, seconds)| Round { asks, faults, order, seconds })
-}
-
-struct Story {
-    world: World,
-    store: FaultyStorage,
-    seen: Seen,
-    app: App,
+pub(crate) struct Story {
+    pub(crate) world: World,
+    pub(crate) store: FaultyStorage,
+    plain: Arc<MemoryStorage>,
+    backups: Vec<Backup>,
+    pub(crate) seen: Seen,
+    pub(crate) app: App,
     stranger: App,
-    code: Code,
+    pub(crate) code: Code,
     _alice: Browser,
     /// Refresh tokens in the order they were received, newest last, without repetition.
     refresh: Vec<String>,
@@ -137,8 +115,9 @@ struct Story {
 }
 
 impl Story {
-    fn begin(window: u64) -> Self {
-        let store = FaultyStorage::new(Arc::new(MemoryStorage::new()));
+    pub(crate) fn begin(window: u64) -> Self {
+        let plain = Arc::new(MemoryStorage::new());
+        let store = FaultyStorage::new(Arc::clone(&plain) as Arc<dyn Storage>);
         let seen = Seen::default();
         let world = World::builder(11)
             .storage(Arc::new(store.clone()))
@@ -151,9 +130,11 @@ impl Story {
         // The clock's steps of the story begin away from the beginning.
         world.clock.advance(Lifetime::seconds(100));
         let code = spin(async { world.approve(&app, &alice) });
-        Self {
+        let mut story = Self {
             world,
             store,
+            plain,
+            backups: Vec::new(),
             seen,
             app,
             stranger,
@@ -165,7 +146,43 @@ impl Story {
             redemptions: Vec::new(),
             now: 1_800_000_100,
             latest: 1_800_000_100,
-        }
+        };
+        story.back_up();
+        story
+    }
+
+    /// The one grant, past all faults.
+    fn grant(&self) -> Versioned<GrantRecord> {
+        let alice = Filter::Subject(Subject::new("alice"));
+        let listed = block_on(self.plain.grants().list(&alice, &Page::first(2))).unwrap();
+        let [grant] = &listed.items[..] else {
+            panic!("one grant")
+        };
+        grant.clone()
+    }
+
+    pub(crate) fn back_up(&mut self) {
+        self.backups.push(Backup {
+            grant: (*self.grant().record).clone(),
+            notes: self.seen.0.lock().unwrap().clone(),
+            access: self.access.clone(),
+            successors: self.successors.clone(),
+            redemptions: self.redemptions.clone(),
+        });
+    }
+
+    /// The store forgets what came after a backup; what clients received since stays with them.
+    pub(crate) fn restore(&mut self, pick: usize) {
+        let backup = self.backups[pick % self.backups.len()].clone();
+        let restored = self
+            .plain
+            .grants()
+            .replace(self.grant().revision, backup.grant);
+        assert!(matches!(block_on(restored), Ok(Replace::Replaced(_))));
+        *self.seen.0.lock().unwrap() = backup.notes;
+        self.access = backup.access;
+        self.successors = backup.successors;
+        self.redemptions = backup.redemptions;
     }
 
     /// Refresh tokens are chosen from the newest backwards.
@@ -256,7 +273,7 @@ impl Story {
         }
     }
 
-    fn play(&mut self, round: &Round) -> Result<(), TestCaseError> {
+    pub(crate) fn play(&mut self, round: &Round) -> Result<(), TestCaseError> {
         let closed_before = self.seen.closed();
         let requests: Vec<_> = round
             .asks
@@ -360,7 +377,7 @@ impl Story {
 
     /// A token that was received is good until it expires, is revoked or retired, or its grant
     /// was closed with a reason; and then it is not.
-    fn check_tokens(&self) -> Result<(), TestCaseError> {
+    pub(crate) fn check_tokens(&self) -> Result<(), TestCaseError> {
         let closed = self.seen.closed().is_some();
         let excused = self.seen.has(Note::Revoked) || self.seen.has(Note::Retired);
         for (token, ends) in &self.access {
@@ -377,7 +394,7 @@ impl Story {
         Ok(())
     }
 
-    fn pass(&mut self, seconds: i64) {
+    pub(crate) fn pass(&mut self, seconds: i64) {
         if seconds >= 0 {
             self.world
                 .clock
@@ -393,59 +410,6 @@ impl Story {
 }
 
 /// The store yields, so that requests interleave; alone they are just polled again.
-fn spin<T>(future: impl Future<Output = T>) -> T {
+pub(crate) fn spin<T>(future: impl Future<Output = T>) -> T {
     interleave(vec![Box::pin(future)], |_| 0).remove(0)
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 10_000, max_shrink_iters: 2_000, ..ProptestConfig::default() })]
-
-    /// AS-CODE-4, AS-RT-6, AS-RT-7, AS-RT-2: whatever happens, in whatever order.
-    #[test]
-    fn no_order_of_events_breaks_a_promise(
-        window in prop_oneof![Just(0u64), Just(30)],
-        rounds in proptest::collection::vec(round(4), 1..9),
-    ) {
-        let mut story = Story::begin(window);
-        for round in &rounds {
-            story.play(round)?;
-            story.pass(round.seconds);
-        }
-    }
-
-    /// B2 and AS-RT-5: one client that asks one thing at a time, presenting what it received last
-    /// and asking again when a reply was lost, is never mistaken for a thief.
-    #[test]
-    fn an_honest_client_is_never_signed_out(
-        faults in proptest::collection::vec(proptest::collection::vec(fault(), 0..4), 1..9),
-        pauses in proptest::collection::vec(0i64..29, 8),
-    ) {
-        let mut story = Story::begin(30);
-        let mut refresh: Option<String> = None;
-        for (faults, pause) in faults.iter().zip(pauses) {
-            story.store.line_up(faults.iter().copied());
-            for _ in 0..faults.len() + 2 {
-                let outcome = match &refresh {
-                    None => spin(story.world.redeem_async(&story.app, &story.code)),
-                    Some(token) => spin(story.world.refresh_async(&story.app, token)),
-                };
-                match outcome {
-                    Ok(response) => {
-                        refresh = response.refresh_token;
-                        break;
-                    }
-                    Err(TokenError::Storage(_)) => {
-                        // A code whose answer was lost for good is spent: the person signs in again.
-                        if refresh.is_none() && story.store.take_counts().replaced > 0 {
-                            return Ok(());
-                        }
-                    }
-                    Err(error) => prop_assert!(false, "refused: {error}"),
-                }
-            }
-            story.store.clear_faults();
-            story.pass(pause);
-            prop_assert_eq!(story.seen.closed(), None);
-        }
-    }
 }
