@@ -96,8 +96,19 @@ proptest! {
             prop_assert_eq!(refused.code().map(|code| code.as_str()), Some("invalid_grant"));
         }
         prop_assert_eq!(story.seen.closed(), None);
-        let gone_on = spin(story.world.refresh_async(&story.app, &held[back]));
+        let mut gone_on = spin(story.world.refresh_async(&story.app, &held[back]));
         prop_assert!(gone_on.is_ok(), "{:?}", gone_on);
+        // A lost token of the new one's generation is still not it, nor is it its predecessor.
+        let lost = held.get(back + 1);
+        for _ in 0..2 {
+            if let Some(lost) = lost {
+                let refused = spin(story.world.refresh_async(&story.app, lost)).unwrap_err();
+                prop_assert_eq!(refused.code().map(|code| code.as_str()), Some("invalid_grant"));
+            }
+            prop_assert_eq!(story.seen.closed(), None);
+            let newest = gone_on.as_ref().unwrap().refresh_token.clone().unwrap();
+            gone_on = spin(story.world.refresh_async(&story.app, &newest));
+        }
     }
 
     /// B2 and AS-RT-5: one client that asks one thing at a time, presenting what it received last
