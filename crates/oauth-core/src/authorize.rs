@@ -10,6 +10,7 @@ use oauth_types::{
 };
 
 use crate::approval::Redirect;
+use crate::policy::ResourceMode;
 use crate::server::AuthorizationServer;
 
 /// `state` beyond this is refused: it travels sealed through forms.
@@ -282,7 +283,7 @@ impl AuthorizationServer {
         })
     }
 
-    /// RFC 8707 §2: without `resource` the first configured one is meant, as for older clients.
+    /// RFC 8707 §2: without `resource` the first configured one is meant, unless policy is strict.
     fn requested_resources(
         &self,
         request: &AuthorizationRequest<'_>,
@@ -298,6 +299,9 @@ impl AuthorizationServer {
             }
         }
         if resources.is_empty() {
+            if self.policy().resource_mode == ResourceMode::Strict {
+                return Err(AuthorizationError::Target);
+            }
             resources.extend(
                 self.config
                     .resources

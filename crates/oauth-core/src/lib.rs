@@ -57,7 +57,7 @@ pub use event::{Event, EventSink, NoEvents};
 pub use keys::{KeyRingError, RootSecret};
 pub use limit::{DangerNoLimits, InProcessLimiter, Limit, Limited, RateLimiter, Source};
 pub use outbound::{Fetched, NoOutbound, Outbound, OutboundError};
-pub use policy::{ResourcePolicy, ScopePolicy, ServerConfig, ServerPolicy};
+pub use policy::{ResourceMode, ResourcePolicy, ScopePolicy, ServerConfig, ServerPolicy};
 pub use registration::RegistrationError;
 pub use server::{AuthorizationServer, OpenError, Ports};
 pub use session::{Authentication, BrowserBinding, Session};

@@ -32,12 +32,35 @@ impl ServerConfig {
             .collect()
     }
 
-    /// The resource that `text` names, forgiving what the standards forgive.
+    /// The resource that `text` names, forgiving what the standards forgive, and in
+    /// [`ResourceMode::Compatible`] a little more.
     pub fn resource_named(&self, text: &str) -> Option<&ResourcePolicy> {
-        self.resources
-            .iter()
-            .find(|resource| resource.uri.is_named_by(text))
+        let named = |resource: &&ResourcePolicy| resource.uri.is_named_by(text);
+        self.resources.iter().find(named).or_else(|| {
+            let above = |resource: &&ResourcePolicy| resource.uri.is_below(text);
+            let mut meant = self.resources.iter().filter(above);
+            match (self.policy.resource_mode, meant.next(), meant.next()) {
+                (ResourceMode::Compatible, Some(only), None) => Some(only),
+                _ => None,
+            }
+        })
     }
+}
+
+/// How much an authorization request has to say about the resource it is for (RFC 8707 §2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum ResourceMode {
+    /// It names one, or is refused with `invalid_target`.
+    Strict,
+    /// One that names none means the first resource configured: clients of before 2025-06-18
+    /// know no `resource`.
+    #[default]
+    Lenient,
+    /// As [`Self::Lenient`], and an identifier further up the path of exactly one resource means
+    /// that one: some clients send the server's origin. The token's audience is the resource's
+    /// own identifier all the same.
+    Compatible,
 }
 
 /// One protected resource and the scopes that mean something there.
@@ -143,6 +166,8 @@ pub struct ServerPolicy {
     pub access_tokens_per_grant: usize,
     /// Whether clients may register themselves. Default yes.
     pub dynamic_registration: bool,
+    /// How much a request has to say about its resource. Default [`ResourceMode::Lenient`].
+    pub resource_mode: ResourceMode,
 }
 
 impl Default for ServerPolicy {
@@ -159,6 +184,7 @@ impl Default for ServerPolicy {
             clock_skew: Lifetime::seconds(5),
             access_tokens_per_grant: 16,
             dynamic_registration: true,
+            resource_mode: ResourceMode::default(),
         }
     }
 }

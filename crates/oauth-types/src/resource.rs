@@ -68,6 +68,17 @@ impl ResourceUri {
             || Self::parse(text).is_ok_and(|other| other.canonical == self.canonical)
     }
 
+    /// Whether `text` is an identifier of the same origin, of which this one's path is a
+    /// continuation by whole segments. An origin alone is above all of its resources.
+    pub fn is_below(&self, text: &str) -> bool {
+        let Ok(above) = Self::parse(text) else {
+            return false;
+        };
+        let prefix = above.canonical.trim_end_matches('/');
+        let rest = self.canonical.strip_prefix(prefix);
+        above.origin() == self.origin() && rest.is_some_and(|rest| rest.starts_with('/'))
+    }
+
     /// Scheme, host and port.
     pub fn origin(&self) -> &str {
         let authority = self.canonical.find("://").map_or(0, |at| at + 3);
@@ -188,6 +199,31 @@ mod tests {
             "https://",
         ] {
             assert!(ResourceUri::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_path_continues_another_by_whole_segments_only() {
+        let deep = ResourceUri::parse("https://h.example/a/mcp").unwrap();
+        for above in [
+            "https://h.example",
+            "HTTPS://H.example/",
+            "https://h.example/a",
+            "https://h.example/a/",
+        ] {
+            assert!(deep.is_below(above), "{above}");
+        }
+        for other in [
+            "https://h.example/a/mc",
+            "https://h.example/b",
+            "https://h.example/a/mcp",
+            "https://h.example.evil",
+            "https://h.exampl",
+            "http://h.example",
+            "https://h.example:444",
+            "h.example",
+        ] {
+            assert!(!deep.is_below(other), "{other}");
         }
     }
 }

@@ -45,19 +45,16 @@ impl<'a> RequestedTarget<'a> {
         grant: &GrantRecord,
         config: &ServerConfig,
     ) -> Result<(ResourceUri, Scope), TokenError> {
-        let audience = match self.resource {
-            None => grant.resources.first(),
-            Some(text) => grant
-                .resources
-                .iter()
-                .find(|resource| resource.is_named_by(text)),
+        let resource = match self.resource {
+            None => config.resources.iter().find(|resource| {
+                let first = grant.resources.first();
+                first.is_some_and(|granted| *granted == resource.uri)
+            }),
+            Some(text) => config.resource_named(text),
         };
-        let audience = audience.ok_or(TokenError::Target)?;
-        let resource = config
-            .resources
-            .iter()
-            .find(|resource| resource.uri == *audience);
-        let resource = resource.ok_or(TokenError::Target)?;
+        let resource = resource
+            .filter(|resource| grant.resources.contains(&resource.uri))
+            .ok_or(TokenError::Target)?;
         let scope = match &self.scope {
             None => &grant.scope,
             Some(scope) if scope.is_subset(&grant.scope) => scope,
@@ -72,6 +69,6 @@ impl<'a> RequestedTarget<'a> {
         if scope.is_empty() {
             return Err(TokenError::Scope);
         }
-        Ok((audience.clone(), scope))
+        Ok((resource.uri.clone(), scope))
     }
 }

@@ -162,7 +162,12 @@ impl Server {
 
     /// Signs in and approves as a person would; gives the redirect's address.
     pub fn sign_in(&self, app: &App, verifier: &str) -> String {
-        let page = self.authorize(&self.query(app, verifier), "");
+        self.sign_in_with(&self.query(app, verifier))
+    }
+
+    /// The same for any sound query.
+    pub fn sign_in_with(&self, query: &[(String, String)]) -> String {
+        let page = self.authorize(query, "");
         let cookies = cookies(&page);
         let form = [
             ("transaction", &*handle(&page)),
