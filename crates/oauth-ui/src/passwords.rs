@@ -1,27 +1,41 @@
 //! User names and passwords kept beside the other records, as argon2id digests.
 
-use std::sync::Arc;
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use argon2::Argon2;
+use argon2::password_hash::PasswordHasher;
 use argon2::password_hash::phc::PasswordHash;
-use argon2::password_hash::{PasswordHasher, PasswordVerifier};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
 use async_trait::async_trait;
 use oauth_core::Authentication;
 use oauth_core::storage::{Insert, Replace, Storage, StorageError, SubjectRecord};
 use oauth_http::server::InteractionError;
 use oauth_types::env::{Entropy, EntropyError};
-use oauth_types::{SecretText, Subject};
+use oauth_types::{SecretHash, SecretText, Subject};
 use tokio::sync::Semaphore;
 
 use crate::pages::SignIn;
 
-/// Digests computed at once. Each takes 19 MiB, so this bounds what a flood of sign-ins can take.
-const AT_ONCE: usize = 4;
+/// Digests computed at once: half the processors, so that a flood of sign-ins leaves the other
+/// half to everybody else. Each digest takes 19 MiB.
+fn at_once() -> usize {
+    let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    (processors / 2).clamp(1, 8)
+}
+
+/// Sign-ins that wait for their turn. Whoever comes after them is asked to try again, which is
+/// kinder than a minute's silence.
+const MOST_WAITING: usize = 64;
 
 /// People with passwords in [`SubjectRecord::password`].
 pub struct StoredPasswords {
     storage: Arc<dyn Storage>,
-    permits: Semaphore,
+    /// One permit for each digest at once and each that waits.
+    places: Arc<Semaphore>,
+    turns: Arc<Semaphore>,
+    /// What digests work in, one for each turn, made when first needed. An allocator would keep
+    /// as much for every thread that ever made one.
+    memory: Arc<Mutex<Vec<Vec<Block>>>>,
     /// Verified in place of a missing digest, so that a name nobody has takes as long.
     nobody: Arc<str>,
 }
@@ -50,7 +64,9 @@ impl StoredPasswords {
         let nobody = digest(entropy, SecretText::generate(entropy)?.expose())?;
         Ok(Self {
             storage,
-            permits: Semaphore::new(AT_ONCE),
+            places: Arc::new(Semaphore::new(at_once() + MOST_WAITING)),
+            turns: Arc::new(Semaphore::new(at_once())),
+            memory: Arc::default(),
             nobody: Arc::from(nobody),
         })
     }
@@ -72,7 +88,7 @@ impl StoredPasswords {
             let held = found
                 .as_ref()
                 .and_then(|found| found.record.password.as_deref());
-            if held.is_some_and(|held| belongs(held, password)) {
+            if held.is_some_and(|held| belongs(held, password, &mut Vec::new())) {
                 return Ok(());
             }
             let mut record = match &found {
@@ -119,16 +135,29 @@ impl SignIn for StoredPasswords {
             Some(held) => (Arc::from(held), true),
             None => (Arc::clone(&self.nobody), false),
         };
-        let _permit = self
-            .permits
-            .acquire()
-            .await
-            .map_err(InteractionError::new)?;
+        let place = Arc::clone(&self.places).try_acquire_owned();
+        let place = place.map_err(InteractionError::new)?;
+        let turn = Arc::clone(&self.turns).acquire_owned().await;
+        let turn = turn.map_err(InteractionError::new)?;
         let password = SecretText::new(password);
-        let belongs = tokio::task::spawn_blocking(move || belongs(&held, password.expose()));
+        let memory = Arc::clone(&self.memory);
+        // A digest that has begun is computed to its end, also when nobody waits for it any more,
+        // so its turn ends there and not here.
+        let belongs = tokio::task::spawn_blocking(move || {
+            let mut blocks = lock(&memory).pop().unwrap_or_default();
+            let belongs = belongs(&held, password.expose(), &mut blocks);
+            lock(&memory).push(blocks);
+            drop((turn, place));
+            belongs
+        });
         let belongs = belongs.await.map_err(InteractionError::new)?;
         Ok((belongs && known).then(|| Authentication::of(subject)))
     }
+}
+
+/// Nothing panics while it holds the list.
+fn lock(memory: &Mutex<Vec<Vec<Block>>>) -> MutexGuard<'_, Vec<Vec<Block>>> {
+    memory.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn digest(entropy: &dyn Entropy, password: &str) -> Result<String, PasswordError> {
@@ -140,10 +169,29 @@ fn digest(entropy: &dyn Entropy, password: &str) -> Result<String, PasswordError
         .map_err(|_| PasswordError::Digest)
 }
 
-fn belongs(held: &str, password: &str) -> bool {
-    PasswordHash::new(held).is_ok_and(|held| {
-        Argon2::default()
-            .verify_password(password.as_bytes(), &held)
-            .is_ok()
-    })
+/// Whether `password` is what `held`, a PHC string, was made of. Works in memory that is handed in.
+fn belongs(held: &str, password: &str, memory: &mut Vec<Block>) -> bool {
+    let Ok(held) = PasswordHash::new(held) else {
+        return false;
+    };
+    let algorithm = Algorithm::try_from(held.algorithm.as_str());
+    let version = held
+        .version
+        .map_or(Ok(Version::default()), Version::try_from);
+    let (Ok(algorithm), Ok(version), Ok(params), Some(salt), Some(expected)) = (
+        algorithm,
+        version,
+        Params::try_from(&held),
+        held.salt,
+        held.hash,
+    ) else {
+        return false;
+    };
+    memory.resize(params.block_count(), Block::new());
+    let mut digest = vec![0; expected.as_bytes().len()];
+    let argon2 = Argon2::new(algorithm, version, params);
+    let (password, salt) = (password.as_bytes(), salt.as_ref());
+    argon2
+        .hash_password_into_with_memory(password, salt, &mut digest, memory)
+        .is_ok_and(|()| SecretHash::of(&digest).matches(&SecretHash::of(expected.as_bytes())))
 }
