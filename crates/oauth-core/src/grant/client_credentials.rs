@@ -88,3 +88,48 @@ impl AuthorizationServer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use oauth_storage::Storage;
+    use oauth_storage_memory::MemoryStorage;
+    use oauth_testkit::{FixedClock, SeededEntropy, block_on};
+    use oauth_types::registration::ClientMetadata;
+    use oauth_types::{ClientId, Issuer, ResourceUri};
+
+    use super::*;
+    use crate::limit::Source;
+    use crate::{Ports, ResourcePolicy, RootSecret, ServerConfig};
+
+    /// A ring whose epoch was raised ends what came before, not what comes after.
+    #[test]
+    fn a_token_stands_under_the_ring_of_its_day() {
+        let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::new());
+        let resource = ResourceUri::parse("https://mcp.example/mcp").unwrap();
+        let config = ServerConfig::new(
+            Issuer::parse("https://mcp.example").unwrap(),
+            ResourcePolicy::new(resource).scope("mcp:tools", "Use the tools"),
+        );
+        let root = RootSecret::from_text(&"root".repeat(8)).unwrap();
+        let ports = Ports::new(FixedClock::at(1_800_000_000), SeededEntropy::new(1));
+        block_on(async {
+            let opened = AuthorizationServer::open(config, storage.clone(), &root, ports).await;
+            let mut server = opened.unwrap();
+            let mut metadata = ClientMetadata::default();
+            metadata.redirect_uris = vec!["https://app.example/callback".to_owned()];
+            let registered = server.register(metadata, Source::default()).await.unwrap();
+            let id = ClientId::new(registered.client_id);
+            let found = storage.clients().find(&id).await.unwrap().unwrap();
+            let mut client = ClientRecord::clone(&found.record);
+            client.grant_types = vec![GrantType::ClientCredentials];
+
+            server.ring.epoch = 7;
+            let request = TokenRequest::from_pairs([]);
+            let issued = server.client_credentials(Arc::new(client), &request, server.now());
+            let token = issued.await.unwrap().access_token;
+            assert!(server.check_access_token(&token).await.unwrap().is_some());
+            server.ring.epoch = 8;
+            assert!(server.check_access_token(&token).await.unwrap().is_none());
+        });
+    }
+}
