@@ -1,8 +1,9 @@
 // Runs the quickstart server against clients that others made: both generations of the official
-// TypeScript SDK, and a real Chromium for the pages that a person sees.
+// TypeScript SDK, the MCP project's conformance suite, and a real Chromium for the pages that a
+// person sees.
 //
 //     npm ci
-//     node run.mjs --quickstart PATH [--suite sdk1|sdk2|chromium|all] [--artefacts DIR]
+//     node run.mjs --quickstart PATH [--suite sdk1|sdk2|conformance|chromium|all] [--artefacts DIR]
 //
 // One line per case, `ok NAME` or `not ok NAME: reason`; the last line counts them. The exit code
 // is 0 when nothing failed and 1 otherwise.
@@ -14,7 +15,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { Report } from './lib/report.mjs';
 
-const SUITES = ['sdk1', 'sdk2', 'chromium'];
+const SUITES = ['sdk1', 'sdk2', 'conformance', 'chromium'];
 const here = path.dirname(fileURLToPath(import.meta.url));
 
 function usage(problem) {

@@ -71,6 +71,13 @@ pub(crate) const SUITES: &[Suite] = &[
         prepare: &NODE,
         command: interop!("chromium"),
     },
+    Suite {
+        name: "conformance",
+        about: "the MCP project's checks of authorization servers",
+        needs: &["node", "npm"],
+        prepare: &NODE,
+        command: interop!("conformance"),
+    },
 ];
 
 /// How one suite went.
