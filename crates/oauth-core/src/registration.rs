@@ -1,15 +1,12 @@
 //! Dynamic client registration. Spec: RFC 7591.
 
-use oauth_storage::record::Shape;
 use oauth_storage::{
     ClientRecord, ClientRegistration, ClientSecret, GrantType, Insert, StorageError,
     StorageErrorKind, TokenEndpointAuthMethod,
 };
 use oauth_types::env::EntropyError;
 use oauth_types::redirect_uri::RedirectKind;
-use oauth_types::registration::{
-    ClientInformation, ClientMetadata, RegistrationErrorCode, UnknownMembers,
-};
+use oauth_types::registration::{ClientInformation, ClientMetadata, RegistrationErrorCode};
 use oauth_types::{ClientId, RedirectUri, SecretText};
 
 use crate::event::Event;
@@ -96,28 +93,19 @@ impl AuthorizationServer {
         };
         let mut stored = valid.metadata.clone();
         stored.redirect_uris.clear();
-        let record = ClientRecord {
-            shape: Shape::default(),
-            id: id.clone(),
-            registration: ClientRegistration::Dynamic,
-            token_endpoint_auth_method: valid.method,
-            secrets: secret
-                .iter()
-                .map(|secret| ClientSecret {
-                    hash: secret.hash(),
-                    expires_at: None,
-                })
-                .collect(),
-            redirect_uris: valid.redirect_uris,
-            grant_types: valid.grant_types,
-            scope: None,
-            introspects: Vec::new(),
-            metadata: stored,
-            epoch: 0,
-            created_at: now,
-            retain_until: Some(now.plus(self.policy().unused_client_lifetime)),
-            unknown: UnknownMembers::new(),
-        };
+        let mut record =
+            ClientRecord::new(id.clone(), ClientRegistration::Dynamic, valid.method, now);
+        record.secrets = secret
+            .iter()
+            .map(|secret| ClientSecret {
+                hash: secret.hash(),
+                expires_at: None,
+            })
+            .collect();
+        record.redirect_uris = valid.redirect_uris;
+        record.grant_types = valid.grant_types;
+        record.metadata = stored;
+        record.retain_until = Some(now.plus(self.policy().unused_client_lifetime));
         match self.storage.clients().insert(record).await? {
             Insert::Inserted => {}
             // 128 random bits twice: the randomness is broken, or the store is.

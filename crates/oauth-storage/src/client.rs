@@ -1,7 +1,7 @@
 //! A registered client.
 
 use oauth_types::registration::{ClientMetadata, UnknownMembers};
-use oauth_types::{ClientId, RedirectUri, ResourceUri, Scope, SecretHash, Timestamp};
+use oauth_types::{ClientId, Lifetime, RedirectUri, ResourceUri, Scope, SecretHash, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::record::{Kind, Record, Shape};
@@ -36,11 +36,28 @@ pub struct ClientRecord {
     /// checked ones above stand for them.
     #[serde(default)]
     pub metadata: ClientMetadata,
+    /// The public keys it proves itself with, as it gave them (RFC 7517 §5): an object with `keys`,
+    /// never with a private member.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jwks: Option<serde_json::Value>,
+    /// Where its public keys are instead: an https address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jwks_uri: Option<String>,
+    /// What lasts otherwise for this client than for others.
+    #[serde(default, skip_serializing_if = "ClientLifetimes::is_empty")]
+    pub lifetimes: ClientLifetimes,
+    /// Digest of the token with which the client may read, change and delete this (RFC 7592);
+    /// `None` when nobody may by protocol.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registration_access_token: Option<SecretHash>,
     /// Raised to end everything this client was ever granted.
     #[serde(default)]
     pub epoch: u64,
     /// When it was registered.
     pub created_at: Timestamp,
+    /// When a person last gave it a grant, to the day; `None` for never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_used_at: Option<Timestamp>,
     /// See [`Record::retain_until`]. Extended when a grant is approved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retain_until: Option<Timestamp>,
@@ -50,6 +67,36 @@ pub struct ClientRecord {
 }
 
 impl ClientRecord {
+    /// A client that may ask for codes and has nothing else yet.
+    pub fn new(
+        id: ClientId,
+        registration: ClientRegistration,
+        token_endpoint_auth_method: TokenEndpointAuthMethod,
+        created_at: Timestamp,
+    ) -> Self {
+        Self {
+            shape: Shape::default(),
+            id,
+            registration,
+            token_endpoint_auth_method,
+            secrets: Vec::new(),
+            redirect_uris: Vec::new(),
+            grant_types: vec![GrantType::AuthorizationCode],
+            scope: None,
+            introspects: Vec::new(),
+            metadata: ClientMetadata::default(),
+            jwks: None,
+            jwks_uri: None,
+            lifetimes: ClientLifetimes::default(),
+            registration_access_token: None,
+            epoch: 0,
+            created_at,
+            last_used_at: None,
+            retain_until: None,
+            unknown: UnknownMembers::new(),
+        }
+    }
+
     /// Whether the client can keep a secret and must prove it.
     pub fn is_confidential(&self) -> bool {
         self.token_endpoint_auth_method != TokenEndpointAuthMethod::None
@@ -78,6 +125,8 @@ pub enum TokenEndpointAuthMethod {
     ClientSecretBasic,
     /// Its secret in the form.
     ClientSecretPost,
+    /// An assertion signed with a key of its own (RFC 7523 §2.2).
+    PrivateKeyJwt,
 }
 
 impl TokenEndpointAuthMethod {
@@ -87,7 +136,34 @@ impl TokenEndpointAuthMethod {
             Self::None => "none",
             Self::ClientSecretBasic => "client_secret_basic",
             Self::ClientSecretPost => "client_secret_post",
+            Self::PrivateKeyJwt => "private_key_jwt",
         }
+    }
+
+    /// Whether such a client is given a secret.
+    pub const fn has_secret(self) -> bool {
+        matches!(self, Self::ClientSecretBasic | Self::ClientSecretPost)
+    }
+}
+
+/// What lasts otherwise for one client than the server's policy says; `None` is the policy.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClientLifetimes {
+    /// How long its access tokens are good for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access_token: Option<Lifetime>,
+    /// How long its refresh tokens stay good unused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refresh_idle: Option<Lifetime>,
+    /// How long its grants last at the most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant: Option<Lifetime>,
+}
+
+impl ClientLifetimes {
+    /// Whether everything is as the policy says.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
     }
 }
 

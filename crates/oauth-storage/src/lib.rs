@@ -133,7 +133,8 @@ pub mod store;
 pub mod subject;
 
 pub use client::{
-    ClientRecord, ClientRegistration, ClientSecret, GrantType, TokenEndpointAuthMethod,
+    ClientLifetimes, ClientRecord, ClientRegistration, ClientSecret, GrantType,
+    TokenEndpointAuthMethod,
 };
 pub use consent::ConsentRecord;
 pub use digest_id::DigestId;

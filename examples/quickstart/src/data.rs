@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use oauth_core::RootSecret;
-use oauth_core::storage::record::Shape;
 use oauth_core::storage::{
     ClientRecord, ClientRegistration, ClientSecret, GrantType, Storage, TokenEndpointAuthMethod,
 };
@@ -112,25 +111,18 @@ pub(crate) async fn seed_service_client(
     storage: &dyn Storage,
     resource: &ResourceUri,
 ) -> Result<(), Box<dyn Error>> {
-    let client = ClientRecord {
-        shape: Shape::default(),
-        id: ClientId::new("service"),
-        registration: ClientRegistration::Preregistered,
-        token_endpoint_auth_method: TokenEndpointAuthMethod::ClientSecretBasic,
-        secrets: vec![ClientSecret {
-            hash: SecretHash::of(b"service-secret"),
-            expires_at: None,
-        }],
-        redirect_uris: Vec::new(),
-        grant_types: vec![GrantType::ClientCredentials],
-        scope: None,
-        introspects: vec![resource.clone()],
-        metadata: Default::default(),
-        epoch: 0,
-        created_at: SystemClock.now(),
-        retain_until: None,
-        unknown: Default::default(),
-    };
+    let mut client = ClientRecord::new(
+        ClientId::new("service"),
+        ClientRegistration::Preregistered,
+        TokenEndpointAuthMethod::ClientSecretBasic,
+        SystemClock.now(),
+    );
+    client.secrets = vec![ClientSecret {
+        hash: SecretHash::of(b"service-secret"),
+        expires_at: None,
+    }];
+    client.grant_types = vec![GrantType::ClientCredentials];
+    client.introspects = vec![resource.clone()];
     // There from an earlier start: as good.
     storage.clients().insert(client).await?;
     Ok(())

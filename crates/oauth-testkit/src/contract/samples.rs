@@ -3,15 +3,15 @@
 use oauth_storage::grant::Salt;
 use oauth_storage::record::Shape;
 use oauth_storage::{
-    AccessTokenRecord, ClientRecord, ClientRegistration, ClientSecret, Closed, ClosedReason,
-    CodeRecord, ConsentRecord, DigestId, Epochs, GrantRecord, GrantType, KeyRingId, KeyRingRecord,
-    Predecessor, Record, RecordStore, RefreshTokenRecord, ReplayRecord, Storage, SubjectRecord,
-    TokenEndpointAuthMethod,
+    AccessTokenRecord, ClientLifetimes, ClientRecord, ClientRegistration, ClientSecret, Closed,
+    ClosedReason, CodeRecord, ConsentRecord, DigestId, Epochs, GrantRecord, GrantType, KeyRingId,
+    KeyRingRecord, Predecessor, Record, RecordStore, RefreshTokenRecord, ReplayRecord, Storage,
+    SubjectRecord, TokenEndpointAuthMethod,
 };
 use oauth_types::registration::{ClientMetadata, UnknownMembers};
 use oauth_types::{
-    ClientId, CodeChallenge, CodeVerifier, GrantId, RedirectUri, ResourceUri, Scope, SecretHash,
-    Subject, Timestamp,
+    ClientId, CodeChallenge, CodeVerifier, GrantId, Lifetime, RedirectUri, ResourceUri, Scope,
+    SecretHash, Subject, Timestamp,
 };
 
 /// The present moment of the rules.
@@ -84,22 +84,12 @@ pub fn access_token(number: u64) -> AccessTokenRecord {
 
 /// A public client without a date.
 pub fn client(id: &str) -> ClientRecord {
-    ClientRecord {
-        shape: Shape::default(),
-        id: ClientId::new(id),
-        registration: ClientRegistration::Dynamic,
-        token_endpoint_auth_method: TokenEndpointAuthMethod::None,
-        secrets: Vec::new(),
-        redirect_uris: Vec::new(),
-        grant_types: vec![GrantType::AuthorizationCode],
-        scope: None,
-        introspects: Vec::new(),
-        metadata: ClientMetadata::default(),
-        epoch: 0,
-        created_at: at(0),
-        retain_until: None,
-        unknown: UnknownMembers::new(),
-    }
+    ClientRecord::new(
+        ClientId::new(id),
+        ClientRegistration::Dynamic,
+        TokenEndpointAuthMethod::None,
+        at(0),
+    )
 }
 
 /// So many seconds after [`NOW`].
@@ -212,6 +202,15 @@ impl Sample for ClientRecord {
             metadata,
             // A signed column would lose the last bit.
             epoch: u64::MAX,
+            jwks: Some(UnknownMembers::from_iter([("keys".to_owned(), "\u{e9}".into())]).into()),
+            jwks_uri: Some("https://app.example/jwks".to_owned()),
+            lifetimes: ClientLifetimes {
+                access_token: Some(Lifetime::ZERO),
+                refresh_idle: None,
+                grant: Some(Lifetime::seconds(u64::MAX)),
+            },
+            registration_access_token: Some(SecretHash::of(b"registration")),
+            last_used_at: Some(at(-1)),
             retain_until: Some(at(1)),
             ..client("https://app.example/client.json")
         }
