@@ -9,8 +9,8 @@ use oauth_storage::{
 use oauth_types::env::EntropyError;
 use oauth_types::redirect_uri::RedirectKind;
 use oauth_types::{
-    ClientId, CodeChallenge, GrantId, Issuer, RedirectUri, ResourceUri, Scope, Secret, SecretHash,
-    Subject, Timestamp,
+    ClientId, CodeChallenge, GrantId, Issuer, Lifetime, RedirectUri, ResourceUri, Scope, Secret,
+    SecretHash, Subject, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
@@ -426,8 +426,10 @@ impl AuthorizationServer {
         }
     }
 
-    /// A client that registered itself must not be forgotten before its grants. Written seldom:
-    /// an extension reaches a month further than needed.
+    /// A client that registered itself must not be forgotten before its grants, nor make room
+    /// for another once it has one. Written seldom: an extension reaches a month further than
+    /// needed. The date of its last use is kept to the day, as well as can be: a client that many
+    /// share is no hot record, and no approval fails for it.
     async fn keep_client(
         &self,
         client: &Versioned<ClientRecord>,
@@ -435,19 +437,24 @@ impl AuthorizationServer {
     ) -> Result<(), StorageError> {
         let needed = grant.expires_at.plus(self.policy().clock_skew);
         let mut client = client.clone();
-        while client
-            .record
-            .retain_until
-            .is_some_and(|until| until < needed)
-        {
+        loop {
+            let (until, used) = (client.record.retain_until, client.record.last_used_at);
+            let must = until.is_some_and(|until| until < needed || used.is_none());
+            let day = Lifetime::days(1);
+            if !must && used.is_some_and(|used| grant.created_at.since(used) < day) {
+                break;
+            }
             let mut next = ClientRecord::clone(&client.record);
-            next.retain_until = Some(needed.plus(self.policy().unused_client_lifetime));
-            match self
-                .storage
-                .clients()
-                .replace(client.revision, next)
-                .await?
-            {
+            if must {
+                let further = needed.plus(self.policy().unused_client_lifetime);
+                next.retain_until = until.max(Some(further));
+            }
+            next.last_used_at = Some(grant.created_at);
+            let written = self.storage.clients().replace(client.revision, next).await;
+            if !must {
+                break;
+            }
+            match written? {
                 Replace::Replaced(_) => break,
                 // Somebody else extended it, or it is gone and redemption will say so.
                 Replace::Conflict | Replace::Missing => {

@@ -391,8 +391,10 @@ fn proven_redirect_uri(
         (None, [one]) => Ok(one.clone()),
         (None, _) => Err(AuthorizePageError::NoRedirectUri),
         (Some(text), registered) => {
-            if !registered.iter().any(|uri| uri.admits(text)) {
-                return Err(AuthorizePageError::RedirectUriMismatch);
+            let admitting = registered.iter().find(|uri| uri.admits(text));
+            let admitting = admitting.ok_or(AuthorizePageError::RedirectUriMismatch)?;
+            if admitting.as_str() == text {
+                return Ok(admitting.clone());
             }
             RedirectUri::parse(text).map_err(|_| AuthorizePageError::RedirectUriMismatch)
         }

@@ -26,6 +26,26 @@ pub enum Event<'a> {
         /// The new client.
         client: &'a ClientId,
     },
+    /// A client changed its registration.
+    ClientUpdated {
+        /// The client.
+        client: &'a ClientId,
+    },
+    /// A client was removed, with all it was granted.
+    ClientRemoved {
+        /// The client.
+        client: &'a ClientId,
+    },
+    /// A client got a new secret beside the one it had.
+    ClientSecretRotated {
+        /// The client.
+        client: &'a ClientId,
+    },
+    /// A client of open registration that never had a grant made room for another.
+    UnusedClientForgotten {
+        /// The client.
+        client: &'a ClientId,
+    },
     /// A person signed in.
     SignedIn {
         /// Who.

@@ -58,7 +58,10 @@ pub use keys::{KeyRingError, RootSecret};
 pub use limit::{DangerNoLimits, InProcessLimiter, Limit, Limited, RateLimiter, Source};
 pub use outbound::{Fetched, NoOutbound, Outbound, OutboundError};
 pub use policy::{ResourceMode, ResourcePolicy, ScopePolicy, ServerConfig, ServerPolicy};
-pub use registration::RegistrationError;
+pub use registration::{
+    Circumstances, EveryRegistration, PreregisterError, PreregisteredClient, Refused,
+    RegistrationError, RegistrationMode, RegistrationPolicy, RegistrationRules, RotationError,
+};
 pub use server::{AuthorizationServer, OpenError, Ports};
 pub use session::{Authentication, BrowserBinding, Session};
 pub use token::TokenError;

@@ -4,6 +4,7 @@ use oauth_types::metadata::AuthorizationServerMetadata;
 
 use crate::keys::KeyRing;
 use crate::policy::ServerConfig;
+use crate::registration::RegistrationMode;
 
 /// One document for both kinds of client, with what deployed clients insist on: PKCE's method
 /// list in the OpenID document too, and key and subject members in the OAuth one.
@@ -18,9 +19,8 @@ pub(crate) fn authorization_server(
         issuer: config.issuer.as_str().to_owned(),
         authorization_endpoint: endpoint("/authorize"),
         token_endpoint: endpoint("/token"),
-        registration_endpoint: config
-            .policy
-            .dynamic_registration
+        // Whoever has an initial access token was told the address with it.
+        registration_endpoint: (config.policy.registration.mode == RegistrationMode::Open)
             .then(|| endpoint("/register")),
         revocation_endpoint: endpoint("/revoke"),
         introspection_endpoint: Some(endpoint("/introspect")),

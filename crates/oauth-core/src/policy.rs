@@ -2,6 +2,8 @@
 
 use oauth_types::{Issuer, Lifetime, ResourceUri, Scope};
 
+use crate::registration::RegistrationRules;
+
 /// Everything an authorization server is configured with. Start from [`ServerConfig::new`].
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -158,16 +160,17 @@ pub struct ServerPolicy {
     pub transaction_lifetime: Lifetime,
     /// How long a sign-in lasts. Default 12 hours.
     pub session_lifetime: Lifetime,
-    /// How long a client that registered itself is kept without any grant. Default 30 days.
+    /// How long a client that registered itself is kept without any live grant, once it had one
+    /// or brought an initial access token. Default 30 days.
     pub unused_client_lifetime: Lifetime,
     /// By how much the clocks of replicas may differ. Default 5 seconds.
     pub clock_skew: Lifetime,
     /// Live access tokens of one grant; the oldest is retired beyond it. Default 16.
     pub access_tokens_per_grant: usize,
-    /// Whether clients may register themselves. Default yes.
-    pub dynamic_registration: bool,
     /// How much a request has to say about its resource. Default [`ResourceMode::Lenient`].
     pub resource_mode: ResourceMode,
+    /// Who may register a client, and how.
+    pub registration: RegistrationRules,
 }
 
 impl Default for ServerPolicy {
@@ -183,8 +186,8 @@ impl Default for ServerPolicy {
             unused_client_lifetime: Lifetime::days(30),
             clock_skew: Lifetime::seconds(5),
             access_tokens_per_grant: 16,
-            dynamic_registration: true,
             resource_mode: ResourceMode::default(),
+            registration: RegistrationRules::default(),
         }
     }
 }

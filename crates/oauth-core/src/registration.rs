@@ -1,26 +1,39 @@
-//! Dynamic client registration. Spec: RFC 7591.
+//! Dynamic client registration and its management. Spec: RFC 7591, RFC 7592.
+//!
+//! Open registrations of public clients are shared and unmanaged: whoever registers in the same
+//! words gets the same identifier, and so nobody a token to change or delete it with.
+//! Confidential clients, and whoever brings an initial access token, get an identifier of their
+//! own and management.
+
+mod display;
+mod hook;
+mod jwks;
+mod ledger;
+mod management;
+mod metadata;
+mod preregistered;
+mod rules;
 
 use oauth_storage::{
-    ClientRecord, ClientRegistration, ClientSecret, GrantType, Insert, StorageError,
-    StorageErrorKind, TokenEndpointAuthMethod,
+    ClientRecord, ClientRegistration, ClientSecret, Insert, StorageError, StorageErrorKind,
+    TokenEndpointAuthMethod,
 };
 use oauth_types::env::EntropyError;
-use oauth_types::redirect_uri::RedirectKind;
 use oauth_types::registration::{ClientInformation, ClientMetadata, RegistrationErrorCode};
-use oauth_types::{ClientId, RedirectUri, SecretText};
+use oauth_types::{ClientId, SecretText, Timestamp};
 
 use crate::event::Event;
-use crate::limit::{Limit, Limited, Source};
+use crate::limit::{Limited, Source};
 use crate::server::AuthorizationServer;
+use ledger::Entered;
+use metadata::ValidMetadata;
 
-/// Redirect URIs of one client.
-const MOST_REDIRECT_URIS: usize = 32;
-/// Bytes of one redirect URI.
-const LONGEST_REDIRECT_URI: usize = 2048;
-/// Characters of a name shown to people.
-const LONGEST_NAME: usize = 200;
+pub use hook::{Circumstances, EveryRegistration, Refused, RegistrationPolicy};
+pub use management::RotationError;
+pub use preregistered::{PreregisterError, PreregisteredClient};
+pub use rules::{RegistrationMode, RegistrationRules};
 
-/// Why no client was registered.
+/// Why no client was registered, or no registration changed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RegistrationError {
@@ -30,10 +43,25 @@ pub enum RegistrationError {
     /// Another member is not acceptable; the text says why.
     #[error("{0}")]
     Metadata(&'static str),
+    /// The deployment refuses this client.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// What should be a software statement is none.
+    #[error("the software statement is not a signed JWT")]
+    InvalidStatement,
+    /// Nobody whose statements count here signed it.
+    #[error("software statements of this issuer are not approved here")]
+    UnapprovedStatement,
     /// This server takes no registrations.
     #[error("registration is switched off")]
     Disabled,
-    /// Too many registrations from one address.
+    /// A token is needed, and there is none.
+    #[error("a bearer token is required")]
+    TokenRequired,
+    /// The token is not good here: unknown, another client's, or the client is gone.
+    #[error("the token is not accepted")]
+    TokenRejected,
+    /// Too many registrations from one address, or in all.
     #[error(transparent)]
     Limited(#[from] Limited),
     /// The store failed.
@@ -45,199 +73,160 @@ pub enum RegistrationError {
 }
 
 impl RegistrationError {
-    /// The standard's word; `None` when the server failed or the client should wait or go away.
+    /// The standard's word; `None` when the server failed, a token is at fault, or the client
+    /// should wait or go away.
     pub const fn code(&self) -> Option<RegistrationErrorCode> {
         match self {
             Self::RedirectUri(_) => Some(RegistrationErrorCode::InvalidRedirectUri),
-            Self::Metadata(_) => Some(RegistrationErrorCode::InvalidClientMetadata),
-            Self::Disabled | Self::Limited(_) | Self::Storage(_) | Self::Entropy(_) => None,
+            Self::Metadata(_) | Self::Refused(_) => {
+                Some(RegistrationErrorCode::InvalidClientMetadata)
+            }
+            Self::InvalidStatement => Some(RegistrationErrorCode::InvalidSoftwareStatement),
+            Self::UnapprovedStatement => Some(RegistrationErrorCode::UnapprovedSoftwareStatement),
+            Self::Disabled
+            | Self::TokenRequired
+            | Self::TokenRejected
+            | Self::Limited(_)
+            | Self::Storage(_)
+            | Self::Entropy(_) => None,
         }
     }
 }
 
-/// Metadata that was judged and corrected.
-struct ValidMetadata {
-    metadata: ClientMetadata,
-    redirect_uris: Vec<RedirectUri>,
-    grant_types: Vec<GrantType>,
-    method: TokenEndpointAuthMethod,
-}
-
 impl AuthorizationServer {
-    /// Registers a client that introduces itself. The answer says all that was registered,
-    /// corrections included, and a secret (shown this once) if the client is to have one.
+    /// Registers a client that introduces itself without a token.
     ///
     /// # Errors
-    /// See [`RegistrationError`].
+    /// As [`Self::register_with`].
     pub async fn register(
         &self,
         metadata: ClientMetadata,
         source: Source,
     ) -> Result<ClientInformation, RegistrationError> {
-        if !self.policy().dynamic_registration {
-            return Err(RegistrationError::Disabled);
-        }
-        let mut valid = judge(metadata)?;
-        // A client that asked for what it needs at first could never step up later, so what is
-        // registered is what the server offers; consent is asked scope by scope anyway.
-        valid.metadata.scope = Some(self.config.scopes().as_str().to_owned());
-        let now = self.now();
-        self.limiter()
-            .hit(&Limit::REGISTRATION, &source.key(), now)
-            .await?;
+        self.register_with(metadata, None, source).await
+    }
 
-        let id = ClientId::generate(self.entropy())?;
-        let secret = match valid.method {
-            TokenEndpointAuthMethod::None => None,
-            _ => Some(SecretText::generate(self.entropy())?),
+    /// Registers a client that introduces itself, with the initial access token it brought. The
+    /// answer says all that was registered, corrections included, and whatever secrets the client
+    /// is to have; they are shown this once.
+    ///
+    /// A public client of open registration that says the same as one before it (but for the
+    /// ports of loopback addresses) gets that one's identifier, and nothing is stored or counted.
+    /// One record is written otherwise, after its entry in the ledger that bounds their number.
+    ///
+    /// # Errors
+    /// [`RegistrationError::Disabled`], `TokenRequired` and `TokenRejected` by the mode of the
+    /// rules; `RedirectUri`, `Metadata`, `Refused`, `InvalidStatement` and `UnapprovedStatement`
+    /// for what is said; `Limited` when one source registers too much, or all together do;
+    /// `Storage` and `Entropy` when the server fails, and then trying again does no harm.
+    pub async fn register_with(
+        &self,
+        mut metadata: ClientMetadata,
+        initial_access_token: Option<&str>,
+        source: Source,
+    ) -> Result<ClientInformation, RegistrationError> {
+        let rules = &self.policy().registration;
+        match (rules.mode, initial_access_token) {
+            (RegistrationMode::Off, _) => return Err(RegistrationError::Disabled),
+            (_, Some(token)) if !rules.knows(token) => {
+                return Err(RegistrationError::TokenRejected);
+            }
+            (RegistrationMode::InitialAccessToken, None) => {
+                return Err(RegistrationError::TokenRequired);
+            }
+            _ => {}
+        }
+        let authorized = initial_access_token.is_some();
+        let circumstances = Circumstances::new(source, authorized);
+        self.registration_policy()
+            .judge(&mut metadata, &circumstances)
+            .await?;
+        let valid = ValidMetadata::judge(metadata, rules, &self.config.scopes())?;
+        let now = self.now();
+        let public = valid.method == TokenEndpointAuthMethod::None;
+        let managed = authorized || !public || rules.manage_public_registrations;
+
+        let fresh = ClientId::generate(self.entropy())?;
+        let (id, kept_for) = if authorized {
+            (fresh, self.policy().unused_client_lifetime)
+        } else {
+            let same = (!managed).then(|| valid.digest());
+            match self.enter(same, fresh, source, now).await? {
+                Entered::Now(id) => (id, rules.unused_client_lifetime),
+                Entered::Before(client) => {
+                    let id = client.record.id.as_str().to_owned();
+                    let issued_at = client.record.created_at.as_unix();
+                    return Ok(ClientInformation::new(id, issued_at, valid.into_answer()));
+                }
+            }
         };
-        let mut stored = valid.metadata.clone();
-        stored.redirect_uris.clear();
+
         let mut record =
             ClientRecord::new(id.clone(), ClientRegistration::Dynamic, valid.method, now);
-        record.secrets = secret
-            .iter()
-            .map(|secret| ClientSecret {
-                hash: secret.hash(),
-                expires_at: None,
-            })
-            .collect();
-        record.redirect_uris = valid.redirect_uris;
-        record.grant_types = valid.grant_types;
-        record.metadata = stored;
-        record.retain_until = Some(now.plus(self.policy().unused_client_lifetime));
+        valid.store_in(&mut record);
+        record.retain_until = Some(now.plus(kept_for));
+        let mut answer =
+            ClientInformation::new(id.as_str().to_owned(), now.as_unix(), valid.into_answer());
+        if record.token_endpoint_auth_method.has_secret() {
+            let secret = self.new_secret(&mut record, now)?;
+            answer.client_secret = Some(secret.expose().to_owned());
+            answer.client_secret_expires_at = secret_expires_at(&record);
+        }
+        if managed {
+            let token = SecretText::generate(self.entropy())?;
+            record.registration_access_token = Some(token.hash());
+            answer.registration_client_uri = Some(self.registration_client_uri(&id));
+            answer.registration_access_token = Some(token.expose().to_owned());
+        }
         match self.storage.clients().insert(record).await? {
-            Insert::Inserted => {}
+            Insert::Inserted => self.record(Event::ClientRegistered { client: &id }),
+            // The same client, registered at the same moment.
+            Insert::Exists if !managed => {}
             // 128 random bits twice: the randomness is broken, or the store is.
             Insert::Exists => return Err(StorageError::from(StorageErrorKind::Corrupt).into()),
         }
-        self.record(Event::ClientRegistered { client: &id });
-        let secret = secret.map(|secret| secret.expose().to_owned());
-        Ok(ClientInformation::new(
-            id.as_str().to_owned(),
-            now.as_unix(),
-            secret,
-            valid.metadata,
-        ))
+        Ok(answer)
     }
-}
 
-fn judge(mut metadata: ClientMetadata) -> Result<ValidMetadata, RegistrationError> {
-    use RegistrationError::{Metadata, RedirectUri as BadUri};
-    let method = match metadata.token_endpoint_auth_method.as_deref() {
-        None | Some("client_secret_basic") => TokenEndpointAuthMethod::ClientSecretBasic,
-        Some("client_secret_post") => TokenEndpointAuthMethod::ClientSecretPost,
-        Some("none") => TokenEndpointAuthMethod::None,
-        Some(_) => return Err(Metadata("token_endpoint_auth_method is not supported")),
-    };
-    metadata.token_endpoint_auth_method = Some(method.as_str().to_owned());
+    fn registration_client_uri(&self, id: &ClientId) -> String {
+        self.config.issuer.endpoint(&format!("/register/{id}"))
+    }
 
-    let asked = metadata
-        .grant_types
-        .take()
-        .unwrap_or_else(|| vec!["authorization_code".to_owned()]);
-    let mut grant_types = Vec::new();
-    for grant_type in &asked {
-        match grant_type.as_str() {
-            "authorization_code" => grant_types.push(GrantType::AuthorizationCode),
-            "refresh_token" => grant_types.push(GrantType::RefreshToken),
-            "implicit" | "password" => {
-                return Err(Metadata(
-                    "the implicit and password grants do not exist any more",
-                ));
-            }
-            // What a client may not have is left out of the answer (RFC 7591 §3.2.1); client
-            // credentials presume that somebody entered the client.
-            _ => {}
-        }
-    }
-    grant_types.dedup();
-    if !grant_types.contains(&GrantType::AuthorizationCode) {
-        return Err(Metadata("grant_types must include authorization_code"));
-    }
-    metadata.grant_types = Some(
-        grant_types
-            .iter()
-            .map(|grant_type| grant_type.as_str().to_owned())
-            .collect(),
-    );
-    if metadata
-        .response_types
-        .as_ref()
-        .is_some_and(|types| !types.iter().any(|t| t == "code"))
-    {
-        return Err(Metadata("response_types must include code"));
-    }
-    metadata.response_types = Some(vec!["code".to_owned()]);
-
-    let web = match metadata.application_type.as_deref() {
-        None | Some("native") => false,
-        Some("web") => true,
-        Some(_) => return Err(Metadata("application_type is web or native")),
-    };
-    if metadata.redirect_uris.is_empty() {
-        return Err(BadUri("redirect_uris is required"));
-    }
-    if metadata.redirect_uris.len() > MOST_REDIRECT_URIS {
-        return Err(BadUri("too many redirect_uris"));
-    }
-    let mut redirect_uris = Vec::with_capacity(metadata.redirect_uris.len());
-    for text in &metadata.redirect_uris {
-        if text.len() > LONGEST_REDIRECT_URI {
-            return Err(BadUri("a redirect URI is too long"));
-        }
-        let uri = RedirectUri::parse(text).map_err(|_| {
-            BadUri("a redirect URI is https, http on a loopback host, or a private-use scheme, without fragment")
-        })?;
-        if web && uri.kind() != RedirectKind::Https {
-            return Err(BadUri("a web application's redirect URIs are https"));
-        }
-        redirect_uris.push(uri);
-    }
-    tidy_display(&mut metadata)?;
-    Ok(ValidMetadata {
-        metadata,
-        redirect_uris,
-        grant_types,
-        method,
-    })
-}
-
-/// What a client says for people to read is hostile until shown otherwise: short, printable, and
-/// only https links. RFC 7591 §5.
-fn tidy_display(metadata: &mut ClientMetadata) -> Result<(), RegistrationError> {
-    let too_long = RegistrationError::Metadata("a text for display is too long");
-    for text in [
-        &mut metadata.client_name,
-        &mut metadata.software_id,
-        &mut metadata.software_version,
-    ] {
-        if let Some(held) = text {
-            if held.chars().count() > LONGEST_NAME {
-                return Err(too_long);
-            }
-            // Control and bidirectional characters could make one name look like another.
-            let printable = |c: &char| {
-                !c.is_control()
-                    && !matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
-            };
-            let tidy: String = held.chars().filter(printable).collect();
-            *text = Some(tidy.trim().to_owned()).filter(|tidy| !tidy.is_empty());
-        }
-    }
-    for link in [
-        &mut metadata.client_uri,
-        &mut metadata.logo_uri,
-        &mut metadata.tos_uri,
-        &mut metadata.policy_uri,
-    ] {
-        let fine = link.as_ref().is_some_and(|text| {
-            text.len() <= LONGEST_REDIRECT_URI
-                && url::Url::parse(text).is_ok_and(|url| url.scheme() == "https")
+    /// Gives the client a new secret beside the one it has, which ends after the overlap. Older
+    /// ones go.
+    fn new_secret(
+        &self,
+        record: &mut ClientRecord,
+        now: Timestamp,
+    ) -> Result<SecretText, EntropyError> {
+        let rules = &self.policy().registration;
+        let secret = SecretText::generate(self.entropy())?;
+        let last = now.plus(rules.secret_overlap);
+        let current = record.secrets.pop().filter(|held| is_current(held, now));
+        record.secrets = current
+            .into_iter()
+            .map(|held| ClientSecret {
+                expires_at: Some(held.expires_at.map_or(last, |ends| ends.min(last))),
+                ..held
+            })
+            .collect();
+        record.secrets.push(ClientSecret {
+            hash: secret.hash(),
+            expires_at: rules
+                .secret_lifetime
+                .filter(|lifetime| lifetime.as_seconds() > 0)
+                .map(|lifetime| now.plus(lifetime)),
         });
-        if !fine {
-            *link = None;
-        }
+        Ok(secret)
     }
-    Ok(())
+}
+
+fn is_current(secret: &ClientSecret, now: Timestamp) -> bool {
+    secret.expires_at.is_none_or(|ends| now < ends)
+}
+
+/// When the newest secret ends, as the wire says it: 0 is never.
+fn secret_expires_at(record: &ClientRecord) -> Option<u64> {
+    let newest = record.secrets.last()?;
+    Some(newest.expires_at.map_or(0, Timestamp::as_unix))
 }

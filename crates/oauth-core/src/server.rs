@@ -15,6 +15,7 @@ use crate::limit::{InProcessLimiter, RateLimiter};
 use crate::metadata;
 use crate::outbound::{NoOutbound, Outbound};
 use crate::policy::{ServerConfig, ServerPolicy};
+use crate::registration::{EveryRegistration, RegistrationPolicy};
 
 /// What the server asks of the world.
 #[derive(Clone)]
@@ -30,6 +31,8 @@ pub struct Ports {
     pub limiter: Arc<dyn RateLimiter>,
     /// Fetches documents from elsewhere.
     pub outbound: Arc<dyn Outbound>,
+    /// Judges registrations.
+    pub registrations: Arc<dyn RegistrationPolicy>,
 }
 
 impl Ports {
@@ -42,6 +45,7 @@ impl Ports {
             events: Arc::new(NoEvents),
             limiter: Arc::new(InProcessLimiter::default()),
             outbound: Arc::new(NoOutbound),
+            registrations: Arc::new(EveryRegistration),
         }
     }
 
@@ -63,6 +67,15 @@ impl Ports {
     #[must_use]
     pub fn outbound(mut self, outbound: impl Outbound + 'static) -> Self {
         self.outbound = Arc::new(outbound);
+        self
+    }
+}
+
+impl Ports {
+    /// Lets this judge registrations.
+    #[must_use]
+    pub fn registrations(mut self, policy: impl RegistrationPolicy + 'static) -> Self {
+        self.registrations = Arc::new(policy);
         self
     }
 }
@@ -176,6 +189,10 @@ impl AuthorizationServer {
 
     pub(crate) fn policy(&self) -> &ServerPolicy {
         &self.config.policy
+    }
+
+    pub(crate) fn registration_policy(&self) -> &dyn RegistrationPolicy {
+        &*self.ports.registrations
     }
 
     pub(crate) fn record(&self, event: Event<'_>) {

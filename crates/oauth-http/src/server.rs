@@ -5,6 +5,7 @@ mod cookies;
 mod decode;
 mod encode;
 mod interaction;
+mod registration;
 mod service;
 #[cfg(feature = "resource")]
 mod verifier;

@@ -34,8 +34,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use oauth_storage::{
-    ClientRecord, ConsentRecord, GrantRecord, KeyRingRecord, RecordStore, ReplayRecord, Storage,
-    SubjectRecord,
+    ClientRecord, ConsentRecord, GrantRecord, KeyRingRecord, RecordStore, RegistrationPageRecord,
+    ReplayRecord, Storage, SubjectRecord,
 };
 use oauth_types::TenantId;
 
@@ -60,6 +60,7 @@ struct Tables {
     keys: Table<KeyRingRecord>,
     consents: Table<ConsentRecord>,
     replays: Table<ReplayRecord>,
+    registrations: Table<RegistrationPageRecord>,
 }
 
 /// Shards of the grants of a store's first tenant. With ten million grants a shard has ten
@@ -78,6 +79,7 @@ impl Tables {
             keys: Table::unlisted(1),
             consents: Table::listed(shards / 4),
             replays: Table::unlisted(shards / 4),
+            registrations: Table::unlisted(shards / 4),
         }
     }
 }
@@ -137,6 +139,9 @@ impl Storage for MemoryStorage {
     }
     fn replays(&self) -> &dyn RecordStore<ReplayRecord> {
         &self.tables.replays
+    }
+    fn registrations(&self) -> &dyn RecordStore<RegistrationPageRecord> {
+        &self.tables.registrations
     }
 }
 

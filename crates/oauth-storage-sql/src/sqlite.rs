@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use oauth_storage::{
-    ClientRecord, ConsentRecord, GrantRecord, KeyRingRecord, RecordStore, ReplayRecord, Storage,
-    StorageError, SubjectRecord,
+    ClientRecord, ConsentRecord, GrantRecord, KeyRingRecord, RecordStore, RegistrationPageRecord,
+    ReplayRecord, Storage, StorageError, SubjectRecord,
 };
 use oauth_types::TenantId;
 use oauth_types::env::{Entropy, OsEntropy};
@@ -163,6 +163,9 @@ impl Storage for SqliteStorage {
         &self.0
     }
     fn replays(&self) -> &dyn RecordStore<ReplayRecord> {
+        &self.0
+    }
+    fn registrations(&self) -> &dyn RecordStore<RegistrationPageRecord> {
         &self.0
     }
 }

@@ -89,6 +89,7 @@ pub(crate) fn of(kind: Kind) -> Option<&'static Statements> {
     const KEY_RINGS: Statements = statements!("key_rings");
     const CONSENTS: Statements = statements!("consents");
     const REPLAYS: Statements = statements!("replays");
+    const REGISTRATION_PAGES: Statements = statements!("registration_pages");
     match kind {
         Kind::Grant => Some(&GRANTS),
         Kind::Client => Some(&CLIENTS),
@@ -96,6 +97,7 @@ pub(crate) fn of(kind: Kind) -> Option<&'static Statements> {
         Kind::KeyRing => Some(&KEY_RINGS),
         Kind::Consent => Some(&CONSENTS),
         Kind::Replay => Some(&REPLAYS),
+        Kind::RegistrationPage => Some(&REGISTRATION_PAGES),
         _ => None,
     }
 }

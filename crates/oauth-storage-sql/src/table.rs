@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use oauth_storage::record::{decode, encode};
 use oauth_storage::{
     ClientRecord, ConsentRecord, Delete, Filter, GrantRecord, Insert, KeyRingRecord, Listed, Page,
-    Record, RecordStore, Replace, ReplayRecord, Revision, Storage, StorageError, StorageErrorKind,
-    SubjectRecord, Versioned,
+    Record, RecordStore, RegistrationPageRecord, Replace, ReplayRecord, Revision, Storage,
+    StorageError, StorageErrorKind, SubjectRecord, Versioned,
 };
 use oauth_types::env::Entropy;
 use oauth_types::{TenantId, Timestamp};
@@ -281,6 +281,9 @@ impl<D: Driver> Storage for Tables<D> {
         self
     }
     fn replays(&self) -> &dyn RecordStore<ReplayRecord> {
+        self
+    }
+    fn registrations(&self) -> &dyn RecordStore<RegistrationPageRecord> {
         self
     }
 }

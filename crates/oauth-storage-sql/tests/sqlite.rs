@@ -221,7 +221,7 @@ fn a_newer_schema_is_refused_and_named() {
             error,
             OpenError::SchemaTooNew {
                 found: 9,
-                known: 2,
+                known: 3,
                 ..
             }
         ),

@@ -118,6 +118,7 @@
 //!     fn keys(&self) -> &dyn RecordStore<KeyRingRecord> { self }
 //!     fn consents(&self) -> &dyn RecordStore<ConsentRecord> { self }
 //!     fn replays(&self) -> &dyn RecordStore<ReplayRecord> { self }
+//!     fn registrations(&self) -> &dyn RecordStore<RegistrationPageRecord> { self }
 //! }
 //! ```
 
@@ -128,6 +129,7 @@ pub mod error;
 pub mod grant;
 pub mod key;
 pub mod record;
+pub mod registration;
 pub mod replay;
 pub mod store;
 pub mod subject;
@@ -145,6 +147,7 @@ pub use grant::{
 };
 pub use key::{KeyRingId, KeyRingRecord};
 pub use record::{Kind, Record, Shape};
+pub use registration::{PageNumber, RegistrationEntry, RegistrationPageRecord};
 pub use replay::ReplayRecord;
 pub use store::{
     Delete, Filter, Insert, Listed, Page, RecordStore, Replace, Revision, Storage, Versioned,

@@ -53,17 +53,20 @@ pub enum Kind {
     Consent,
     /// [`ReplayRecord`](crate::ReplayRecord).
     Replay,
+    /// [`RegistrationPageRecord`](crate::RegistrationPageRecord).
+    RegistrationPage,
 }
 
 impl Kind {
     /// Every kind of this version.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Grant,
         Self::Client,
         Self::Subject,
         Self::KeyRing,
         Self::Consent,
         Self::Replay,
+        Self::RegistrationPage,
     ];
 
     /// A short name for tables and keys: lower-case ASCII letters and underscores.
@@ -75,6 +78,7 @@ impl Kind {
             Self::KeyRing => "key_rings",
             Self::Consent => "consents",
             Self::Replay => "replays",
+            Self::RegistrationPage => "registration_pages",
         }
     }
 }

@@ -7,7 +7,10 @@ use oauth_types::{ClientId, Subject, Timestamp};
 
 use crate::error::StorageError;
 use crate::record::Record;
-use crate::{ClientRecord, ConsentRecord, GrantRecord, KeyRingRecord, ReplayRecord, SubjectRecord};
+use crate::{
+    ClientRecord, ConsentRecord, GrantRecord, KeyRingRecord, RegistrationPageRecord, ReplayRecord,
+    SubjectRecord,
+};
 
 /// Keeps records of one type.
 ///
@@ -51,7 +54,7 @@ pub trait RecordStore<R: Record>: Send + Sync {
     async fn sweep(&self, now: Timestamp, limit: usize) -> Result<usize, StorageError>;
 }
 
-/// The six kinds of record that an authorization server keeps. Each may live in a backend of its
+/// The seven kinds of record that an authorization server keeps. Each may live in a backend of its
 /// own: no decision needs two of them in one transaction.
 pub trait Storage: Send + Sync {
     /// What people allowed, and the tokens under it: the hot records.
@@ -66,6 +69,8 @@ pub trait Storage: Send + Sync {
     fn consents(&self) -> &dyn RecordStore<ConsentRecord>;
     /// What was presented and may not be again.
     fn replays(&self) -> &dyn RecordStore<ReplayRecord>;
+    /// Who registered itself and was never used.
+    fn registrations(&self) -> &dyn RecordStore<RegistrationPageRecord>;
 }
 
 impl<S: Storage + ?Sized> Storage for Arc<S> {
@@ -86,6 +91,9 @@ impl<S: Storage + ?Sized> Storage for Arc<S> {
     }
     fn replays(&self) -> &dyn RecordStore<ReplayRecord> {
         (**self).replays()
+    }
+    fn registrations(&self) -> &dyn RecordStore<RegistrationPageRecord> {
+        (**self).registrations()
     }
 }
 

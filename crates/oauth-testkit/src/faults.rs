@@ -10,8 +10,8 @@ use std::task::{Context, Poll, Waker};
 use async_trait::async_trait;
 use oauth_storage::{
     ClientRecord, ConsentRecord, Delete, Filter, GrantRecord, Insert, KeyRingRecord, Listed, Page,
-    RecordStore, Replace, ReplayRecord, Revision, Storage, StorageError, StorageErrorKind,
-    SubjectRecord, Versioned,
+    RecordStore, RegistrationPageRecord, Replace, ReplayRecord, Revision, Storage, StorageError,
+    StorageErrorKind, SubjectRecord, Versioned,
 };
 use oauth_types::{GrantId, Timestamp};
 
@@ -223,6 +223,9 @@ impl Storage for FaultyStorage {
     }
     fn replays(&self) -> &dyn RecordStore<ReplayRecord> {
         self.inner.replays()
+    }
+    fn registrations(&self) -> &dyn RecordStore<RegistrationPageRecord> {
+        self.inner.registrations()
     }
 }
 

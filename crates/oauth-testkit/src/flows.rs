@@ -52,6 +52,7 @@ pub struct World {
     /// Its clock, which moves only when told to.
     pub clock: FixedClock,
     verifiers: AtomicU64,
+    apps: AtomicU64,
 }
 
 /// Builds a [`World`] that differs from the usual one.
@@ -122,6 +123,7 @@ impl WorldBuilder {
             server,
             clock,
             verifiers: AtomicU64::new(0),
+            apps: AtomicU64::new(0),
         }
     }
 }
@@ -180,7 +182,7 @@ impl World {
         }
     }
 
-    /// Registers a public client that may refresh.
+    /// Registers a public client that may refresh; no two calls give the same.
     ///
     /// # Panics
     /// When registration is refused.
@@ -200,7 +202,10 @@ impl World {
             "authorization_code".to_owned(),
             "refresh_token".to_owned(),
         ]);
-        metadata.client_name = Some("Example app".to_owned());
+        metadata.client_name = Some(match self.apps.fetch_add(1, Ordering::SeqCst) {
+            0 => "Example app".to_owned(),
+            n => format!("Example app {}", n + 1),
+        });
         self.register_as_async(metadata).await
     }
 

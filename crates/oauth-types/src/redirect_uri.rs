@@ -53,24 +53,72 @@ pub enum InvalidRedirectUri {
     Characters,
 }
 
-/// Schemes without a dot that widely used editors register. Others must look like a reversed
-/// domain name (RFC 8252 §7.1).
-const KNOWN_PRIVATE_SCHEMES: &[&str] = &[
+/// Schemes without a dot that widely used editors and assistants register. Others must look like
+/// a reversed domain name (RFC 8252 §7.1).
+pub const WELL_KNOWN_SCHEMES: &[&str] = &[
     "cursor",
     "vscode",
     "vscode-insiders",
+    "vscodium",
+    "code-oss",
     "windsurf",
+    "trae",
+    "kiro",
     "zed",
     "claude",
     "jetbrains",
 ];
 
+/// Schemes that run script, read files, open other programs or mean something of their own. No
+/// policy can allow them.
+const NEVER: &[&str] = &[
+    "about",
+    "blob",
+    "chrome",
+    "chrome-extension",
+    "content",
+    "data",
+    "file",
+    "filesystem",
+    "ftp",
+    "http",
+    "https",
+    "intent",
+    "javascript",
+    "mailto",
+    "ms-appx",
+    "ms-appx-web",
+    "resource",
+    "sms",
+    "ssh",
+    "tel",
+    "vbscript",
+    "view-source",
+    "ws",
+    "wss",
+];
+
 impl RedirectUri {
-    /// Checks and keeps `text`.
+    /// Checks and keeps `text`. Of the private-use schemes, those with a dot are accepted, and
+    /// [`WELL_KNOWN_SCHEMES`].
     ///
     /// # Errors
     /// See [`InvalidRedirectUri`].
     pub fn parse(text: &str) -> Result<Self, InvalidRedirectUri> {
+        Self::parse_if(text, |scheme| {
+            scheme.contains('.') || WELL_KNOWN_SCHEMES.contains(&scheme)
+        })
+    }
+
+    /// As [`Self::parse`], with the private-use schemes that `admits` says yes to; it is given
+    /// them in lower case. Schemes that endanger people are never asked about.
+    ///
+    /// # Errors
+    /// See [`InvalidRedirectUri`].
+    pub fn parse_if(
+        text: &str,
+        admits: impl FnOnce(&str) -> bool,
+    ) -> Result<Self, InvalidRedirectUri> {
         if !text.bytes().all(|byte| byte.is_ascii_graphic()) || text.contains(['\\', '"', '<', '>'])
         {
             return Err(InvalidRedirectUri::Characters);
@@ -86,16 +134,18 @@ impl RedirectUri {
         }
         let scheme = url.scheme();
         let kind = match scheme {
-            "https" if url.host().is_some() => RedirectKind::Https,
+            // `https:c` and `https:///c` have a host for some parsers and none for others.
+            "https" if text.starts_with("https://") && authority.1 > authority.0 => {
+                RedirectKind::Https
+            }
+            "https" => return Err(InvalidRedirectUri::NotAbsolute),
             "http" => match url.host() {
                 Some(Host::Domain("localhost")) => RedirectKind::Loopback,
                 Some(Host::Ipv4(ip)) if ip.octets() == [127, 0, 0, 1] => RedirectKind::Loopback,
                 Some(Host::Ipv6(ip)) if ip.is_loopback() => RedirectKind::Loopback,
                 _ => return Err(InvalidRedirectUri::Cleartext),
             },
-            _ if scheme.contains('.') || KNOWN_PRIVATE_SCHEMES.contains(&scheme) => {
-                RedirectKind::PrivateUse
-            }
+            _ if !NEVER.contains(&scheme) && admits(scheme) => RedirectKind::PrivateUse,
             _ => return Err(InvalidRedirectUri::Scheme),
         };
         let port = match kind {
@@ -229,8 +279,9 @@ impl fmt::Debug for RedirectUri {
 
 impl TryFrom<String> for RedirectUri {
     type Error = InvalidRedirectUri;
+    /// Reads what was accepted earlier, under a policy that may have changed since.
     fn try_from(text: String) -> Result<Self, InvalidRedirectUri> {
-        Self::parse(&text)
+        Self::parse_if(&text, |_| true)
     }
 }
 
@@ -305,12 +356,34 @@ mod tests {
             ("https://u@c/cb", ExtraParts),
             ("http://@127.0.0.1/cb", ExtraParts),
             ("/cb", NotAbsolute),
+            ("https:cb", NotAbsolute),
+            ("https:///c/cb", NotAbsolute),
             ("https://c/ cb", Characters),
             ("https://c\\@evil/cb", Characters),
             ("https://c/\u{e4}", Characters),
         ] {
             assert_eq!(RedirectUri::parse(text).unwrap_err(), why, "{text}");
         }
+    }
+
+    /// AS-REG-7, AS-REG-8.
+    #[test]
+    fn a_policy_chooses_among_harmless_schemes_only() {
+        for (text, any) in [
+            ("myeditor://x/cb", true),
+            ("MyEditor://x/cb", true),
+            ("javascript:alert(1)", false),
+            ("JavaScript:alert(1)", false),
+            ("view-source:x", false),
+        ] {
+            let read = RedirectUri::parse_if(text, |_| true);
+            assert_eq!(read.is_ok(), any, "{text}");
+        }
+        assert!(RedirectUri::parse("myeditor://x/cb").is_err());
+        assert!(RedirectUri::parse_if("com.example.app:/cb", |_| false).is_err());
+        assert!(RedirectUri::parse_if("https://c/cb", |_| false).is_ok());
+        let stored = serde_json::from_str::<RedirectUri>("\"myeditor://x/cb\"");
+        assert_eq!(stored.unwrap().kind(), RedirectKind::PrivateUse);
     }
 
     #[test]

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// Client metadata as a client sends it. Unknown members are ignored; a member of the wrong type
-/// is an error of the whole request.
+/// Client metadata as a client sends it. Unknown members mean nothing; a known member of the wrong
+/// type is an error of the whole request.
 ///
 /// Spec: RFC 7591 §2.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -53,6 +53,19 @@ pub struct ClientMetadata {
     /// `web` or `native` (OpenID Connect Registration §2).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub application_type: Option<String>,
+    /// The client's public keys: an object with `keys` (RFC 7517 §5).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jwks: Option<Value>,
+    /// Where the client's public keys are. Never together with `jwks`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jwks_uri: Option<String>,
+    /// What somebody else signed about the software (RFC 7591 §2.3).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub software_statement: Option<String>,
+    /// All other members of the document. Of these a registration keeps only texts for people in
+    /// other languages, as `client_name#de` (RFC 7591 §2.2).
+    #[serde(flatten)]
+    pub other: UnknownMembers,
 }
 
 fn null_is_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
@@ -76,28 +89,36 @@ pub struct ClientInformation {
     /// The client's secret, shown this once.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_secret: Option<String>,
-    /// When the secret ends, in Unix seconds; 0 is never. Present exactly when a secret is.
+    /// When the newest secret ends, in Unix seconds; 0 is never. Present exactly when the client
+    /// has a secret.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_secret_expires_at: Option<u64>,
+    /// Where the client can read, change and delete its registration (RFC 7592 §3).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub registration_client_uri: Option<String>,
+    /// With what it may: a bearer token, 44 characters of `[0-9A-Za-z]`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub registration_access_token: Option<String>,
     /// All metadata as registered, defaults and corrections included.
     #[serde(flatten)]
     pub metadata: ClientMetadata,
 }
 
 impl ClientInformation {
-    /// The answer for a client registered at `issued_at`.
-    pub fn new(
+    /// The answer for a client registered at `client_id_issued_at`, which has no secret and
+    /// nothing to manage it with.
+    pub const fn new(
         client_id: String,
         client_id_issued_at: u64,
-        client_secret: Option<String>,
         metadata: ClientMetadata,
     ) -> Self {
-        let client_secret_expires_at = client_secret.as_ref().map(|_| 0);
         Self {
             client_id,
             client_id_issued_at,
-            client_secret,
-            client_secret_expires_at,
+            client_secret: None,
+            client_secret_expires_at: None,
+            registration_client_uri: None,
+            registration_access_token: None,
             metadata,
         }
     }
@@ -119,6 +140,10 @@ pub enum RegistrationErrorCode {
     InvalidRedirectUri,
     /// Another member is not acceptable, or the body is not a JSON object.
     InvalidClientMetadata,
+    /// The software statement is not one.
+    InvalidSoftwareStatement,
+    /// Nobody whose statements count here signed it.
+    UnapprovedSoftwareStatement,
 }
 
 impl RegistrationErrorCode {
@@ -127,9 +152,27 @@ impl RegistrationErrorCode {
         match self {
             Self::InvalidRedirectUri => "invalid_redirect_uri",
             Self::InvalidClientMetadata => "invalid_client_metadata",
+            Self::InvalidSoftwareStatement => "invalid_software_statement",
+            Self::UnapprovedSoftwareStatement => "unapproved_software_statement",
         }
     }
 }
 
 /// Members of a JSON document that this version does not know, kept as they were.
 pub type UnknownMembers = Map<String, Value>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn members_without_a_name_here_survive_and_wrong_types_do_not() {
+        let text = r#"{"redirect_uris":null,"client_name#de":"Ein Programm","x":[1]}"#;
+        let read: ClientMetadata = serde_json::from_str(text).unwrap();
+        assert_eq!(read.other["client_name#de"], "Ein Programm");
+        assert_eq!(read.other.len(), 2);
+        let again = serde_json::to_string(&read).unwrap();
+        assert_eq!(again, r#"{"client_name#de":"Ein Programm","x":[1]}"#);
+        assert!(serde_json::from_str::<ClientMetadata>(r#"{"client_name":1}"#).is_err());
+    }
+}

@@ -117,6 +117,22 @@ impl SecretHash {
         Self(bytes)
     }
 
+    /// Reads a digest as configuration holds it: `sha256:` and 64 hexadecimal digits, which
+    /// `printf %s "$SECRET" | sha256sum` prints. `None` for anything else.
+    pub fn from_configured(text: &str) -> Option<Self> {
+        let digits = text.trim().strip_prefix("sha256:")?.as_bytes();
+        let (pairs, rest) = digits.as_chunks::<2>();
+        if pairs.len() != 32 || !rest.is_empty() {
+            return None;
+        }
+        let mut bytes = [0u8; 32];
+        for (byte, pair) in bytes.iter_mut().zip(pairs) {
+            let digit = |at: u8| char::from(at).to_digit(16);
+            *byte = u8::try_from(digit(pair[0])? * 16 + digit(pair[1])?).ok()?;
+        }
+        Some(Self(bytes))
+    }
+
     /// The digest.
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
@@ -175,5 +191,23 @@ mod tests {
                 .matches(&hash)
         );
         assert!(serde_json::from_str::<SecretHash>("\"AAAA\"").is_err());
+    }
+
+    #[test]
+    fn a_configured_digest_is_what_sha256sum_prints() {
+        let digest = "sha256:2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b";
+        let read = SecretHash::from_configured(digest).unwrap();
+        assert!(read.matches(&SecretHash::of(b"secret")));
+        for wrong in [
+            "",
+            "secret",
+            "sha256:",
+            "sha256:2bb8",
+            &digest[7..],
+            &digest.replace('2', "g"),
+        ] {
+            assert!(SecretHash::from_configured(wrong).is_none(), "{wrong}");
+        }
+        assert!(SecretHash::from_configured(&format!("{digest}00")).is_none());
     }
 }

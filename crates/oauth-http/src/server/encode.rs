@@ -5,7 +5,7 @@ use http::header::{self, HeaderValue};
 use http::{Response, StatusCode};
 use oauth_core::storage::{StorageError, StorageErrorKind};
 use oauth_core::types::{AccessClaims, Lifetime, TokenErrorCode, TokenResponse};
-use oauth_core::{ClientAuthError, RegistrationError, TokenError};
+use oauth_core::{ClientAuthError, TokenError};
 use serde::Serialize;
 
 use crate::document::{allow_any_origin, error, no_store};
@@ -65,20 +65,6 @@ fn server_failure(failure: &TokenError) -> Response<Bytes> {
     }
 }
 
-pub(crate) fn registration_error(failure: &RegistrationError) -> Response<Bytes> {
-    match failure {
-        RegistrationError::Limited(limited) => too_many(limited.retry_after),
-        RegistrationError::Storage(cause) => storage_failure(cause),
-        RegistrationError::Disabled => {
-            error(StatusCode::FORBIDDEN, "access_denied", &failure.to_string())
-        }
-        _ => match failure.code() {
-            Some(code) => error(StatusCode::BAD_REQUEST, code.as_str(), &failure.to_string()),
-            None => internal(),
-        },
-    }
-}
-
 /// A backend that is down is not the client's fault, and must not cost it its tokens.
 pub(crate) fn storage_failure(cause: &StorageError) -> Response<Bytes> {
     match cause.kind() {
@@ -99,7 +85,7 @@ pub(crate) fn storage_failure(cause: &StorageError) -> Response<Bytes> {
     }
 }
 
-fn internal() -> Response<Bytes> {
+pub(crate) fn internal() -> Response<Bytes> {
     error(
         StatusCode::INTERNAL_SERVER_ERROR,
         "server_error",
@@ -107,7 +93,7 @@ fn internal() -> Response<Bytes> {
     )
 }
 
-fn too_many(retry_after: Lifetime) -> Response<Bytes> {
+pub(crate) fn too_many(retry_after: Lifetime) -> Response<Bytes> {
     let mut response = error(
         StatusCode::TOO_MANY_REQUESTS,
         "temporarily_unavailable",

@@ -8,12 +8,12 @@ use http::{Method, Request, Response, StatusCode, request};
 use http_body::Body;
 use http_body_util::{BodyExt, Limited};
 use oauth_core::types::TokenRequest;
-use oauth_core::types::registration::ClientMetadata;
 use oauth_core::{AuthorizationServer, PresentedClient, Source, TokenError};
 
 use crate::document::{self, Document, error, method_not_allowed, preflight};
 use crate::server::cookies::Cookies;
 use crate::server::interaction::Interaction;
+use crate::server::registration::REGISTER;
 use crate::server::{decode, encode};
 
 /// Bytes of a request's body. Sealed state and its form come first in size.
@@ -37,6 +37,7 @@ enum Route {
     Authorize,
     Interact,
     Register,
+    Manage,
     Revoke,
     Introspect,
     Metadata,
@@ -45,6 +46,8 @@ enum Route {
 
 /// Where the forms of sign-in and consent are posted to, below the issuer.
 pub(crate) const INTERACT: &str = "/authorize/interact";
+/// The one path with a parameter in it.
+const MANAGE: &str = "/register/{client_id}";
 
 impl OAuthService {
     /// Serves `server`, talking to people through `interaction`. Documents are rendered here, once.
@@ -54,7 +57,8 @@ impl OAuthService {
             ("/token", Route::Token),
             ("/authorize", Route::Authorize),
             (INTERACT, Route::Interact),
-            ("/register", Route::Register),
+            (REGISTER, Route::Register),
+            (MANAGE, Route::Manage),
             ("/revoke", Route::Revoke),
             ("/introspect", Route::Introspect),
             ("/jwks", Route::Jwks),
@@ -81,7 +85,8 @@ impl OAuthService {
         }
     }
 
-    /// The paths to mount, all at the host's root and none with a parameter in it.
+    /// The paths to mount, all at the host's root. In the last segment of one of them,
+    /// `{client_id}` stands for any text without a slash; the others are exact.
     pub fn paths(&self) -> impl Iterator<Item = &str> {
         self.routes.iter().map(|(path, _)| path.as_str())
     }
@@ -141,7 +146,7 @@ impl OAuthService {
             );
         }
         let path = request.uri.path();
-        let Some((_, route)) = self.routes.iter().find(|(held, _)| held == path) else {
+        let Some((_, route)) = self.routes.iter().find(|(held, _)| serves(held, path)) else {
             return error(StatusCode::NOT_FOUND, "not_found", "nothing is here");
         };
         match route {
@@ -152,9 +157,12 @@ impl OAuthService {
             Route::Introspect => {
                 encode::without_cors(self.post(*route, &request, &body, source).await)
             }
-            Route::Token | Route::Register | Route::Revoke => {
-                self.post(*route, &request, &body, source).await
+            Route::Register => self.register(&request, &body, source).await,
+            Route::Manage => {
+                let client_id = path.rsplit('/').next().unwrap_or_default();
+                self.manage(client_id, &request, &body, source).await
             }
+            Route::Token | Route::Revoke => self.post(*route, &request, &body, source).await,
         }
     }
 
@@ -170,9 +178,6 @@ impl OAuthService {
             Method::OPTIONS if route != Route::Introspect => return preflight("POST, OPTIONS"),
             _ if route == Route::Introspect => return method_not_allowed("POST"),
             _ => return method_not_allowed("POST, OPTIONS"),
-        }
-        if route == Route::Register {
-            return self.register(request, body, source).await;
         }
         if !decode::is_form(&request.headers) {
             return bad_request("the body must be application/x-www-form-urlencoded in UTF-8");
@@ -208,28 +213,6 @@ impl OAuthService {
             }
         }
     }
-
-    async fn register(
-        &self,
-        request: &request::Parts,
-        body: &Bytes,
-        source: Source,
-    ) -> Response<Bytes> {
-        let invalid = |message| error(StatusCode::BAD_REQUEST, "invalid_client_metadata", message);
-        if !decode::is_json(&request.headers) {
-            return invalid("the body must be application/json");
-        }
-        // An array would pass for a struct's members in order.
-        let object = body.trim_ascii_start().first() == Some(&b'{');
-        let metadata: ClientMetadata = match serde_json::from_slice(body) {
-            Ok(metadata) if object => metadata,
-            _ => return invalid("the body must be a JSON object of client metadata"),
-        };
-        match self.server.register(metadata, source).await {
-            Ok(information) => encode::json(StatusCode::CREATED, &information, 512),
-            Err(failure) => encode::registration_error(&failure),
-        }
-    }
 }
 
 impl std::fmt::Debug for OAuthService {
@@ -237,6 +220,16 @@ impl std::fmt::Debug for OAuthService {
         f.debug_struct("OAuthService")
             .field("server", &self.server)
             .finish_non_exhaustive()
+    }
+}
+
+/// Whether a path is the held one, or fills the parameter at its end.
+fn serves(held: &str, path: &str) -> bool {
+    match held.strip_suffix("{client_id}") {
+        None => held == path,
+        Some(before) => path
+            .strip_prefix(before)
+            .is_some_and(|id| !id.is_empty() && !id.contains('/')),
     }
 }
 

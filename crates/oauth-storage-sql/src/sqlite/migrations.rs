@@ -20,6 +20,11 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
         "consents_and_replays",
         include_str!("../../migrations/sqlite/0002_consents_and_replays.sql"),
     ),
+    (
+        3,
+        "registration_pages",
+        include_str!("../../migrations/sqlite/0003_registration_pages.sql"),
+    ),
 ];
 
 /// Processes that open a new file at once get in each other's way while the first of them turns

@@ -5,8 +5,9 @@ use oauth_storage::record::Shape;
 use oauth_storage::{
     AccessTokenRecord, ClientLifetimes, ClientRecord, ClientRegistration, ClientSecret, Closed,
     ClosedReason, CodeRecord, ConsentRecord, DigestId, Epochs, GrantRecord, GrantType, KeyRingId,
-    KeyRingRecord, Predecessor, Record, RecordStore, RefreshTokenRecord, ReplayRecord, Storage,
-    SubjectRecord, TokenEndpointAuthMethod,
+    KeyRingRecord, PageNumber, Predecessor, Record, RecordStore, RefreshTokenRecord,
+    RegistrationEntry, RegistrationPageRecord, ReplayRecord, Storage, SubjectRecord,
+    TokenEndpointAuthMethod,
 };
 use oauth_types::registration::{ClientMetadata, UnknownMembers};
 use oauth_types::{
@@ -373,5 +374,48 @@ impl Sample for ReplayRecord {
     }
     fn table(store: &dyn Storage) -> &dyn RecordStore<Self> {
         store.replays()
+    }
+}
+
+impl Sample for RegistrationPageRecord {
+    fn sample(number: u64) -> Self {
+        Self::new(PageNumber(number)).marked(0)
+    }
+
+    fn full() -> Self {
+        let entry = |client: &str, same, used| RegistrationEntry {
+            client: ClientId::new(client),
+            since: at(0),
+            same,
+            used,
+        };
+        Self {
+            entries: vec![
+                entry("c_1", None, false),
+                entry("c_2", Some(DigestId::of(&["an app"])), true),
+            ],
+            ..Self::new(PageNumber(u64::MAX))
+        }
+    }
+
+    fn marked(mut self, mark: u64) -> Self {
+        self.entries = vec![RegistrationEntry {
+            client: ClientId::new("c_1"),
+            since: Timestamp::from_unix(mark),
+            same: None,
+            used: false,
+        }];
+        self
+    }
+    fn mark(&self) -> u64 {
+        self.entries
+            .first()
+            .map_or(0, |entry| entry.since.as_unix())
+    }
+    fn unknown(&mut self) -> &mut UnknownMembers {
+        &mut self.unknown
+    }
+    fn table(store: &dyn Storage) -> &dyn RecordStore<Self> {
+        store.registrations()
     }
 }

@@ -23,6 +23,7 @@ macro_rules! each_kind {
         $check::<oauth_storage::KeyRingRecord>($($argument),*).await?;
         $check::<oauth_storage::ConsentRecord>($($argument),*).await?;
         $check::<oauth_storage::ReplayRecord>($($argument),*).await?;
+        $check::<oauth_storage::RegistrationPageRecord>($($argument),*).await?;
     };
 }
 pub(crate) use each_kind;

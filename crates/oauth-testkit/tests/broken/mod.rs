@@ -11,8 +11,8 @@ use std::thread::ThreadId;
 use std::time::Duration;
 
 use oauth_storage::{
-    ClientRecord, ConsentRecord, GrantRecord, Insert, KeyRingRecord, Record, RecordStore, Replace,
-    ReplayRecord, Revision, Storage, StorageError, SubjectRecord,
+    ClientRecord, ConsentRecord, GrantRecord, Insert, KeyRingRecord, Record, RecordStore,
+    RegistrationPageRecord, Replace, ReplayRecord, Revision, Storage, StorageError, SubjectRecord,
 };
 use oauth_storage_memory::MemoryStorage;
 use oauth_testkit::contract::Backend;
@@ -239,6 +239,9 @@ impl Storage for BrokenStore {
         self
     }
     fn replays(&self) -> &dyn RecordStore<ReplayRecord> {
+        self
+    }
+    fn registrations(&self) -> &dyn RecordStore<RegistrationPageRecord> {
         self
     }
 }

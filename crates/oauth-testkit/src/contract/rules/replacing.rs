@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use oauth_storage::{
-    ClientRecord, ConsentRecord, Delete, GrantRecord, KeyRingRecord, Replace, ReplayRecord,
-    Storage, StorageErrorKind, SubjectRecord,
+    ClientRecord, ConsentRecord, Delete, GrantRecord, KeyRingRecord, RegistrationPageRecord,
+    Replace, ReplayRecord, Storage, StorageErrorKind, SubjectRecord,
 };
 
 use crate::contract::samples::{Sample, grant};
@@ -243,6 +243,7 @@ pub fn a_revision_never_returns<B: Backend>(trial: &Trial<B>) -> Verdict {
         kind::<KeyRingRecord>(&store).await?;
         kind::<ConsentRecord>(&store).await?;
         kind::<ReplayRecord>(&store).await?;
+        kind::<RegistrationPageRecord>(&store).await?;
         kind::<GrantRecord>(&store).await
     })
 }
