@@ -9,6 +9,7 @@ mod args;
 mod backends;
 mod bench;
 mod check;
+mod conformance;
 mod halves;
 mod install;
 mod layers;
@@ -33,6 +34,7 @@ usage: cargo xtask VERB [options]
             takes the options of test
   layers  who may depend on whom
   tidy    what review would otherwise have to repeat
+  conformance  writes docs/conformance.md from what tests cite
   bench   ratios against the least a framework can do; options go through to it
   help    this text
 ";
@@ -60,6 +62,7 @@ fn dispatch(arguments: &[String]) -> Result<bool, String> {
         "check" => check::verb(&args::parse(rest)?),
         "layers" => args::none(rest).and_then(|()| layers::verb()),
         "tidy" => args::none(rest).and_then(|()| tidy::verb()),
+        "conformance" => args::none(rest).and_then(|()| conformance::verb()),
         "bench" => bench::verb(rest),
         "help" | "--help" | "-h" => {
             print!("{HELP}");

@@ -9,7 +9,7 @@ use crate::suites::{self, Outcome, SUITES, Workshop};
 use crate::table::{self, Row, Verdict};
 use crate::tally::{self, Tally, Test};
 use crate::tools::{self, TOOLS};
-use crate::{install, run};
+use crate::{conformance, install, run};
 
 /// Runs everything and ends with `N passed, N failed`.
 pub(crate) fn verb(options: &Options) -> Result<bool, String> {
@@ -59,6 +59,10 @@ pub(crate) fn everything(options: &Options) -> Result<Tally, String> {
     println!("\n{}", table::render(&rows, &options.require));
 
     let mut sum = workspace;
+    for name in conformance::not_run(&tests)? {
+        println!("docs/conformance.md names a test that did not run and pass: {name}");
+        sum += Tally::FAILURE;
+    }
     outcomes.iter().for_each(|outcome| sum += outcome.tally());
     sum += table::failures(&rows, &options.require);
     Ok(sum)

@@ -7,7 +7,7 @@ use std::fmt;
 use std::fs;
 use std::path::Path;
 
-use crate::run;
+use crate::{conformance, run};
 
 mod adr;
 mod code;
@@ -15,18 +15,20 @@ mod links;
 mod manifests;
 mod requirements;
 
+pub(crate) use requirements::cited as cited_ids;
+
 /// A file of the workspace.
 #[derive(Debug)]
 pub(crate) struct Source {
     /// Below the workspace's folder, with forward slashes.
-    path: String,
+    pub(crate) path: String,
     /// Its text; empty for what is not text.
-    text: String,
+    pub(crate) text: String,
 }
 
 /// Something to put right.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Finding {
+pub(crate) struct Finding {
     path: String,
     /// Counted from one; zero means the file as a whole.
     line: usize,
@@ -42,6 +44,17 @@ impl fmt::Display for Finding {
     }
 }
 
+impl Finding {
+    /// About a file as a whole.
+    pub(crate) fn whole(path: &str, what: String) -> Self {
+        Self {
+            path: path.to_owned(),
+            line: 0,
+            what,
+        }
+    }
+}
+
 impl Source {
     fn finding(&self, line: usize, what: impl Into<String>) -> Finding {
         Finding {
@@ -51,14 +64,14 @@ impl Source {
         }
     }
 
-    fn is(&self, extension: &str) -> bool {
+    pub(crate) fn is(&self, extension: &str) -> bool {
         Path::new(&self.path)
             .extension()
             .is_some_and(|found| found == extension)
     }
 
     /// The lines with their numbers.
-    fn lines(&self) -> impl Iterator<Item = (usize, &str)> {
+    pub(crate) fn lines(&self) -> impl Iterator<Item = (usize, &str)> {
         (1..).zip(self.text.lines())
     }
 
@@ -96,12 +109,13 @@ fn findings(sources: &[Source]) -> Vec<Finding> {
     found.extend(adr::numbering(sources));
     found.extend(links::broken(sources));
     found.extend(requirements::unknown(sources));
+    found.extend(conformance::findings(sources));
     found.sort();
     found
 }
 
 /// Reads the workspace, without what is built, fetched or hidden; `.ci` is ours all the same.
-fn read(root: &Path) -> Result<Vec<Source>, String> {
+pub(crate) fn read(root: &Path) -> Result<Vec<Source>, String> {
     let mut sources = Vec::new();
     let mut folders = vec![root.to_owned()];
     while let Some(folder) = folders.pop() {
@@ -132,7 +146,7 @@ fn text(bytes: Vec<u8>) -> Option<String> {
 }
 
 #[cfg(test)]
-fn source(path: &str, text: &str) -> Source {
+pub(crate) fn source(path: &str, text: &str) -> Source {
     Source {
         path: path.to_owned(),
         text: text.to_owned(),

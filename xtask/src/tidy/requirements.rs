@@ -21,8 +21,8 @@ pub(super) fn unknown(sources: &[Source]) -> Vec<Finding> {
     let known: HashSet<&str> = list
         .text
         .lines()
-        .map(str::trim)
         .filter(|line| !line.starts_with('#'))
+        .filter_map(|line| line.split_whitespace().next())
         .collect();
     let mut found = Vec::new();
     for source in sources
@@ -42,7 +42,7 @@ pub(super) fn unknown(sources: &[Source]) -> Vec<Finding> {
 }
 
 /// The IDs in a line: `AS-AUTHZ-21`, `PX-4`, and both of `AS-RT-4/5`.
-fn cited(line: &str) -> Vec<String> {
+pub(crate) fn cited(line: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut rest = line;
     while let Some(start) = rest.find(is_part) {
