@@ -25,7 +25,7 @@ fn word<T: std::fmt::Debug>(outcome: Result<T, TokenError>) -> TokenErrorCode {
     outcome.unwrap_err().code().unwrap()
 }
 
-/// AS-TOKEN-3, AS-AT-1, AS-CODE-1.
+/// AS-TOKEN-3, AS-AT-1, AS-AT-6, AS-CODE-1, AS-AUTHZ-31.
 #[test]
 fn a_code_becomes_tokens_for_the_resource_that_was_asked_for() {
     let world = World::new(1);
@@ -44,7 +44,7 @@ fn a_code_becomes_tokens_for_the_resource_that_was_asked_for() {
     );
 }
 
-/// AS-CODE-5: only a replay that is right in everything else ends the grant.
+/// AS-CODE-2, AS-CODE-5, AS-AUTHZ-31: only a replay that is right in everything else ends the grant.
 #[test]
 fn a_stranger_with_a_code_signs_nobody_out() {
     let world = World::new(2);
@@ -78,7 +78,7 @@ fn a_stranger_with_a_code_signs_nobody_out() {
     );
 }
 
-/// AS-CODE-6: what is wrong is refused before anything is consumed.
+/// AS-CODE-2, AS-CODE-6, AS-CODE-7: what is wrong is refused before anything is consumed.
 #[test]
 fn mistakes_do_not_cost_the_owner_the_code() {
     let world = World::new(3);
@@ -119,7 +119,7 @@ fn mistakes_do_not_cost_the_owner_the_code() {
     assert!(world.redeem(&app, &code).is_ok());
 }
 
-/// AS-CODE-1.
+/// AS-CODE-1, AS-AUTHZ-30.
 #[test]
 fn a_code_ends_after_a_minute() {
     let world = World::new(4);
@@ -275,7 +275,7 @@ fn a_grant_ends_when_idle_and_at_the_latest_after_ninety_days() {
     );
 }
 
-/// AS-RT-10: barriers are numbers, so no clock plays a part.
+/// AS-RT-10, AS-RT-11: barriers are numbers, so no clock plays a part.
 #[test]
 fn a_raised_epoch_or_a_disabled_person_stops_codes_and_refreshes() {
     let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::new());
@@ -416,7 +416,7 @@ fn a_grant_can_be_ended_by_its_name() {
     block_on(world.server.close_grant(&id)).unwrap();
 }
 
-/// AS-TOKEN-13: one of the granted resources may be named, another may not.
+/// AS-TOKEN-13, AS-RT-8: one of the granted resources may be named, another may not.
 #[test]
 fn a_token_request_may_name_a_granted_resource() {
     let world = World::new(25);

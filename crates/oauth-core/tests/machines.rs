@@ -66,7 +66,7 @@ fn by_credentials(record: &mut ClientRecord) {
     record.epoch = 3;
 }
 
-/// Only a client that proves itself, and only one that was entered for it.
+/// AS-AT-5, AS-REG-1: only a client that proves itself, and only one that was entered for it.
 #[test]
 fn client_credentials_are_for_confidential_clients_that_were_given_them() {
     let machines = Machines::new(31);

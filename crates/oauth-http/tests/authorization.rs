@@ -71,7 +71,8 @@ fn nothing_is_sent_to_an_address_that_is_not_proven() {
     );
 }
 
-/// AS-AUTHZ-8 to AS-AUTHZ-11, AS-AUTHZ-15, AS-AUTHZ-16, AS-AUTHZ-19, AS-AUTHZ-35.
+/// AS-AUTHZ-8, AS-AUTHZ-9, AS-AUTHZ-10, AS-AUTHZ-11, AS-AUTHZ-13, AS-AUTHZ-15, AS-AUTHZ-16, AS-AUTHZ-19,
+/// AS-AUTHZ-35, AS-META-9.
 #[test]
 fn other_errors_go_to_a_proven_loopback_address() {
     let server = Server::new();
@@ -110,6 +111,13 @@ fn other_errors_go_to_a_proven_loopback_address() {
             parameter(&location, "iss").unwrap(),
             "https%3A%2F%2Fmcp.example"
         );
+        let told = parameter(&location, "error_description").unwrap();
+        let told = told.replace('+', " ");
+        let printable = |c: char| (' '..='~').contains(&c) && c != '"' && c != '\\';
+        assert!(
+            !told.contains("%22") && told.chars().all(printable),
+            "{told}"
+        );
     }
 }
 
@@ -124,7 +132,7 @@ fn a_person_is_asked_before_an_error_leaves_for_a_strange_host() {
     assert!(String::from_utf8_lossy(page.body()).contains("app.example"));
 }
 
-/// AS-AUTHZ-2, AS-AUTHZ-20, AS-AUTHZ-18: unknown and empty parameters, defaults.
+/// AS-AUTHZ-2, AS-AUTHZ-18, AS-AUTHZ-20, AS-AUTHZ-34: unknown and empty parameters, defaults.
 #[test]
 fn what_is_left_out_has_a_default() {
     let server = Server::new();
@@ -138,6 +146,10 @@ fn what_is_left_out_has_a_default() {
         ("state", None),
         ("unknown", Some("x")),
         ("prompt", Some("consent")),
+        ("login_hint", Some("alice")),
+        ("max_age", Some("600")),
+        ("acr_values", Some("gold")),
+        ("ui_locales", Some("de fr")),
         ("resource", Some("HTTPS://MCP.example/mcp")),
     ] {
         let page = server.authorize(&with(sound.clone(), name, value), "");
@@ -145,7 +157,7 @@ fn what_is_left_out_has_a_default() {
     }
 }
 
-/// AS-AUTHZ-26, AS-AUTHZ-28, AS-AUTHZ-29, AS-SEC-9.
+/// AS-AUTHZ-25, AS-AUTHZ-26, AS-AUTHZ-28, AS-AUTHZ-29, AS-SEC-9, AS-SEC-12.
 #[test]
 fn pages_cannot_be_framed_cached_or_read_by_other_origins() {
     let server = Server::new();
@@ -222,6 +234,7 @@ fn a_decision_counts_only_in_the_browser_that_began() {
     assert!(String::from_utf8_lossy(fresh.body()).contains("login"));
 }
 
+/// AS-AUTHZ-25.
 #[test]
 fn forms_from_other_sites_are_refused() {
     let server = Server::new();
@@ -260,6 +273,7 @@ fn a_posted_request_is_answered_like_a_get() {
     assert_eq!(text(&put, header::ALLOW), "GET, HEAD, POST");
 }
 
+/// AS-AUTHZ-13, AS-AUTHZ-15.
 #[test]
 fn denying_tells_the_client() {
     let server = Server::new();

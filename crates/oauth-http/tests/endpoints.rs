@@ -7,7 +7,7 @@ use http::{Request, header};
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
-/// AS-TOKEN-3, AS-TOKEN-4.
+/// AS-TOKEN-3, AS-TOKEN-4, AS-TOKEN-10, AS-AT-8, AS-AUTHZ-36.
 #[test]
 fn tokens_come_uncacheable_and_complete() {
     let server = Server::new();
@@ -110,7 +110,7 @@ fn malformed_token_requests_get_the_standards_words() {
     );
 }
 
-/// AS-CAUTH-1 to AS-CAUTH-4, AS-TOKEN-6.
+/// AS-CAUTH-1, AS-CAUTH-3, AS-CAUTH-4, AS-CAUTH-16, AS-TOKEN-6, AS-REG-1, AS-REG-10.
 #[test]
 fn clients_prove_themselves_in_the_one_way_they_registered() {
     let server = Server::new();
@@ -181,7 +181,8 @@ fn clients_prove_themselves_in_the_one_way_they_registered() {
     }
 }
 
-/// AS-DCR-2 to AS-DCR-13.
+/// AS-DCR-2, AS-DCR-3, AS-DCR-4, AS-DCR-5, AS-DCR-6, AS-DCR-7, AS-DCR-8, AS-DCR-9, AS-DCR-10, AS-DCR-12,
+/// AS-DCR-13, AS-DCR-17, AS-REG-3, AS-REG-5, AS-REG-6, AS-REG-7.
 #[test]
 fn registrations_are_judged_corrected_and_echoed() {
     let server = Server::new();
@@ -276,7 +277,8 @@ fn registrations_are_judged_corrected_and_echoed() {
     assert_eq!(json(&public).get("client_secret_expires_at"), None);
 }
 
-/// AS-META-1 to AS-META-8, AS-META-14, AS-META-19, AS-META-26, AS-META-27.
+/// AS-META-1, AS-META-2, AS-META-3, AS-META-4, AS-META-8, AS-META-14, AS-META-15, AS-META-19, AS-META-26, AS-META-27,
+/// AS-META-29.
 #[test]
 fn one_document_answers_every_probe() {
     for (issuer, path) in [
@@ -340,7 +342,7 @@ fn one_document_answers_every_probe() {
     }
 }
 
-/// AS-SEC-3, AS-SEC-4.
+/// AS-SEC-3, AS-SEC-4, AS-REV-6.
 #[test]
 fn browsers_of_any_origin_may_call_what_needs_no_cookie() {
     let server = Server::new();
@@ -377,7 +379,7 @@ fn browsers_of_any_origin_may_call_what_needs_no_cookie() {
     }
 }
 
-/// AS-REV-1 to AS-REV-4.
+/// AS-REV-1, AS-REV-3, AS-REV-4.
 #[test]
 fn revocation_is_always_the_same_empty_answer() {
     let server = Server::new();

@@ -160,6 +160,7 @@ impl Serialize for Issuer {
 mod tests {
     use super::*;
 
+    /// AS-META-2, AS-META-3, AS-META-4.
     #[test]
     fn well_known_paths_follow_the_standards() {
         let bare = Issuer::parse("https://h.example").unwrap();
@@ -185,6 +186,7 @@ mod tests {
         }
     }
 
+    /// AS-META-5, AS-SEC-1.
     #[test]
     fn what_cannot_be_an_issuer_is_refused() {
         use InvalidIssuer::*;

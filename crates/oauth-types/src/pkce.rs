@@ -115,6 +115,7 @@ mod tests {
         assert!(challenge.is_met_by(verifier));
     }
 
+    /// AS-AUTHZ-11, AS-CODE-2.
     #[test]
     fn malformed_values_are_refused() {
         for length in [0, 42, 129] {

@@ -296,6 +296,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    /// AS-AUTHZ-5, AS-AUTHZ-6, AS-AUTHZ-7.
     #[test]
     fn comparison_is_exact_but_for_a_loopback_port() {
         for (registered, requested, admitted) in [
@@ -335,6 +336,7 @@ mod tests {
         }
     }
 
+    /// AS-REG-6, AS-REG-7.
     #[test]
     fn schemes_and_parts_that_endanger_people_are_refused() {
         use InvalidRedirectUri::*;
@@ -386,6 +388,7 @@ mod tests {
         assert_eq!(stored.unwrap().kind(), RedirectKind::PrivateUse);
     }
 
+    /// AS-AUTHZ-14.
     #[test]
     fn a_query_already_there_is_kept() {
         for (uri, expected) in [

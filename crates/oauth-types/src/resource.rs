@@ -173,6 +173,7 @@ mod tests {
         }
     }
 
+    /// AS-AUTHZ-17.
     #[test]
     fn comparison_forgives_case_of_the_host_and_one_slash_of_a_bare_host() {
         let bare = ResourceUri::parse("https://h.example").unwrap();
@@ -187,6 +188,7 @@ mod tests {
         }
     }
 
+    /// AS-AUTHZ-16.
     #[test]
     fn what_cannot_be_a_resource_is_refused() {
         for text in [

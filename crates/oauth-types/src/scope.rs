@@ -134,6 +134,7 @@ mod tests {
         assert_eq!(Scope::parse("b a b"), Scope::parse("a b"));
     }
 
+    /// AS-AUTHZ-19.
     #[test]
     fn text_outside_the_grammar_is_refused() {
         for text in ["", " ", "a  b", " a", "a ", "a\"b", "a\\b", "a\tb", "ä"] {
