@@ -15,6 +15,7 @@ use oauth_types::{
 use serde::{Deserialize, Serialize};
 
 use crate::authorize::{AuthorizationError, ValidAuthorization};
+use crate::client_metadata::{ClientIdUrl, ClientLookupError};
 use crate::event::Event;
 use crate::grant::lifecycle::{self, Approved};
 use crate::sealed::{self, Purpose, Unsealable};
@@ -110,6 +111,13 @@ impl PendingAuthorization {
     /// Who asks.
     pub const fn client_id(&self) -> &ClientId {
         &self.client_id
+    }
+
+    /// The host that vouches for the client: the one its metadata document came from.
+    pub fn client_host(&self) -> Option<&str> {
+        let rest = self.client_id.as_str().strip_prefix("https://")?;
+        let end = rest.find(['/', '?']).unwrap_or(rest.len());
+        ClientIdUrl::looks_like(self.client_id.as_str()).then_some(&rest[..end])
     }
 
     /// What the client calls itself. Nobody has checked it.
@@ -409,8 +417,22 @@ impl AuthorizationServer {
         &self,
         pending: &PendingAuthorization,
     ) -> Result<Versioned<ClientRecord>, ApprovalError> {
-        let found = self.storage.clients().find(&pending.client_id).await?;
-        let client = found.ok_or(ApprovalError::Changed)?;
+        let id = &pending.client_id;
+        let now = match ClientIdUrl::looks_like(id.as_str()) {
+            true => self.client_now(id).await,
+            false => Ok(None),
+        };
+        let client = match now {
+            Ok(Some(now)) if now.registration == ClientRegistration::MetadataDocument => {
+                self.keep_document(&now).await?
+            }
+            Ok(_) => {
+                let found = self.storage.clients().find(id).await?;
+                found.ok_or(ApprovalError::Changed)?
+            }
+            Err(ClientLookupError::Document) => return Err(ApprovalError::Changed),
+            Err(ClientLookupError::Storage(error)) => return Err(error.into()),
+        };
         let to = pending.redirect_uri.as_str();
         let known = client.record.redirect_uris.iter().any(|uri| uri.admits(to));
         let offered = pending.resources.iter().all(|uri| {

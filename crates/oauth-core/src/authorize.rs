@@ -10,6 +10,7 @@ use oauth_types::{
 };
 
 use crate::approval::Redirect;
+use crate::client_metadata::ClientLookupError;
 use crate::policy::ResourceMode;
 use crate::server::AuthorizationServer;
 
@@ -106,6 +107,9 @@ pub enum AuthorizePageError {
     /// Nobody knows this client.
     #[error("the client is not known here; it may have to register again")]
     UnknownClient,
+    /// The client's metadata document cannot be had, or makes no client.
+    #[error("the application's metadata document cannot be read, or is not acceptable here")]
+    MetadataDocument,
     /// No `redirect_uri`, or several, and the client has not exactly one.
     #[error("the request does not say where to return to")]
     NoRedirectUri,
@@ -207,11 +211,12 @@ impl AuthorizationServer {
             .client_id
             .as_deref()
             .ok_or(page(AuthorizePageError::NoClient))?;
-        let found = self.storage.clients().find(&ClientId::new(id)).await;
-        let client = found
-            .map_err(AuthorizeFailure::Unavailable)?
-            .ok_or(page(AuthorizePageError::UnknownClient))?
-            .record;
+        let found = self.client_now(&ClientId::new(id)).await;
+        let found = found.map_err(|error| match error {
+            ClientLookupError::Document => page(AuthorizePageError::MetadataDocument),
+            ClientLookupError::Storage(error) => AuthorizeFailure::Unavailable(error),
+        });
+        let client = found?.ok_or(page(AuthorizePageError::UnknownClient))?;
         let redirect_uri = if repeated("redirect_uri") {
             Err(AuthorizePageError::NoRedirectUri)
         } else {

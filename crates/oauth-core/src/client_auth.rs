@@ -134,7 +134,7 @@ impl AuthorizationServer {
             (None, Some(secret)) => (ClientSecretPost, [Some(secret), None]),
             (None, None) => (TokenEndpointAuthMethod::None, [None, None]),
         };
-        let found = self.storage.clients().find(&id).await?;
+        let found = self.client_stored(&id).await?;
         let accepted = found.filter(|client| {
             let client = &client.record;
             // Every presented secret is compared with every current one, without a short cut.

@@ -3,6 +3,8 @@
 use oauth_storage::ClosedReason;
 use oauth_types::{ClientId, GrantId, Lifetime, Subject};
 
+use crate::client_metadata::DocumentError;
+
 /// Receives events as they happen. Called on the request's path, so it must not block.
 pub trait EventSink: Send + Sync {
     /// Takes note of one event.
@@ -45,6 +47,18 @@ pub enum Event<'a> {
     UnusedClientForgotten {
         /// The client.
         client: &'a ClientId,
+    },
+    /// A person said yes to a client of a metadata document, or its document changed since.
+    MetadataDocumentAccepted {
+        /// The client.
+        client: &'a ClientId,
+    },
+    /// A metadata document made no client.
+    MetadataDocumentRefused {
+        /// The client it was asked for.
+        client: &'a ClientId,
+        /// Why not.
+        reason: DocumentError,
     },
     /// A person signed in.
     SignedIn {

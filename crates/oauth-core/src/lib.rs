@@ -33,6 +33,7 @@
 pub mod approval;
 pub mod authorize;
 pub mod client_auth;
+pub mod client_metadata;
 pub mod event;
 pub mod grant;
 pub mod keys;
@@ -53,6 +54,7 @@ pub use oauth_types as types;
 pub use approval::{Approval, ApprovalError, PendingAuthorization, Redirect};
 pub use authorize::{AuthorizationError, AuthorizeFailure, ValidAuthorization};
 pub use client_auth::{BasicCredentials, ClientAuthError, PresentedClient};
+pub use client_metadata::{DocumentError, MetadataDocumentRules};
 pub use event::{Event, EventSink, NoEvents};
 pub use keys::{KeyRingError, RootSecret};
 pub use limit::{DangerNoLimits, InProcessLimiter, Limit, Limited, RateLimiter, Source};

@@ -36,6 +36,8 @@ impl Limit {
     pub const SIGN_IN_ANYWHERE: Self = Self::new("sign_in_anywhere", 100, Lifetime::minutes(5));
     /// Registrations from one address.
     pub const REGISTRATION: Self = Self::new("registration", 20, Lifetime::minutes(60));
+    /// Documents fetched from one host.
+    pub const METADATA_DOCUMENTS: Self = Self::new("metadata_documents", 60, Lifetime::minutes(1));
     /// Wrong verifiers for one code from one address.
     pub const VERIFIER: Self = Self::new("verifier", 5, Lifetime::seconds(60));
     /// Failed client authentications for one client from one address.

@@ -45,6 +45,7 @@ pub(crate) fn authorization_server(
         ],
         code_challenge_methods_supported: vec!["S256"],
         authorization_response_iss_parameter_supported: true,
+        client_id_metadata_document_supported: config.policy.metadata_documents.is_some(),
         request_parameter_supported: false,
         request_uri_parameter_supported: false,
         protected_resources: config

@@ -2,6 +2,7 @@
 
 use oauth_types::{Issuer, Lifetime, ResourceUri, Scope};
 
+use crate::client_metadata::MetadataDocumentRules;
 use crate::registration::RegistrationRules;
 
 /// Everything an authorization server is configured with. Start from [`ServerConfig::new`].
@@ -169,6 +170,9 @@ pub struct ServerPolicy {
     pub access_tokens_per_grant: usize,
     /// How much a request has to say about its resource. Default [`ResourceMode::Lenient`].
     pub resource_mode: ResourceMode,
+    /// Whether an https address may be a client id (a client ID metadata document), and which.
+    /// `None`, the default, accepts none. Needs [`Ports::outbound`](crate::Ports::outbound).
+    pub metadata_documents: Option<MetadataDocumentRules>,
     /// Who may register a client, and how.
     pub registration: RegistrationRules,
 }
@@ -187,6 +191,7 @@ impl Default for ServerPolicy {
             clock_skew: Lifetime::seconds(5),
             access_tokens_per_grant: 16,
             resource_mode: ResourceMode::default(),
+            metadata_documents: None,
             registration: RegistrationRules::default(),
         }
     }

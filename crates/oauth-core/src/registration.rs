@@ -26,7 +26,7 @@ use crate::event::Event;
 use crate::limit::{Limited, Source};
 use crate::server::AuthorizationServer;
 use ledger::Entered;
-use metadata::ValidMetadata;
+pub(crate) use metadata::ValidMetadata;
 
 pub use hook::{Circumstances, EveryRegistration, Refused, RegistrationPolicy};
 pub use management::RotationError;

@@ -8,6 +8,7 @@ use oauth_types::env::{Clock, Entropy};
 use oauth_types::metadata::AuthorizationServerMetadata;
 use oauth_types::{Subject, Timestamp};
 
+use crate::client_metadata::Documents;
 use crate::event::{Event, EventSink, NoEvents};
 use crate::grant::lifecycle::Standing;
 use crate::keys::{KeyRing, KeyRingError, RootSecret};
@@ -103,6 +104,7 @@ pub struct AuthorizationServer {
     pub(crate) config: ServerConfig,
     pub(crate) storage: Arc<dyn Storage>,
     pub(crate) ring: KeyRing,
+    pub(crate) documents: Documents,
     ports: Ports,
 }
 
@@ -130,6 +132,7 @@ impl AuthorizationServer {
             config,
             storage,
             ring,
+            documents: Documents::default(),
             ports,
         })
     }

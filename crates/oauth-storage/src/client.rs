@@ -112,6 +112,8 @@ pub enum ClientRegistration {
     Preregistered,
     /// It registered itself (RFC 7591).
     Dynamic,
+    /// Its identifier is the address of a document about it.
+    MetadataDocument,
 }
 
 /// How a client authenticates at the token endpoint (RFC 7591 §2).

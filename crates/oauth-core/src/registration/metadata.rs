@@ -13,7 +13,7 @@ const MOST_REDIRECT_URIS: usize = 32;
 const LONGEST_URI: usize = 2048;
 
 /// Metadata that was judged and corrected.
-pub(super) struct ValidMetadata {
+pub(crate) struct ValidMetadata {
     /// As it will be answered.
     metadata: ClientMetadata,
     redirect_uris: Vec<RedirectUri>,
@@ -24,7 +24,7 @@ pub(super) struct ValidMetadata {
 
 impl ValidMetadata {
     /// Judges what a client sent. `offered` are the scopes of this server.
-    pub(super) fn judge(
+    pub(crate) fn judge(
         mut metadata: ClientMetadata,
         rules: &RegistrationRules,
         offered: &Scope,
@@ -52,7 +52,7 @@ impl ValidMetadata {
     }
 
     /// Puts what was judged into a record, in place of all that it held of this kind.
-    pub(super) fn store_in(&self, record: &mut ClientRecord) {
+    pub(crate) fn store_in(&self, record: &mut ClientRecord) {
         let mut stored = self.metadata.clone();
         stored.redirect_uris.clear();
         record.jwks = stored.jwks.take();

@@ -1,0 +1,213 @@
+//! Which client a request names, however it is known.
+
+use std::sync::Arc;
+
+use oauth_storage::{
+    ClientRecord, ClientRegistration, Insert, Replace, StorageError, StorageErrorKind, Versioned,
+};
+use oauth_types::{ClientId, Lifetime, Timestamp};
+
+use super::{ClientIdUrl, DocumentError, MetadataDocumentRules, document};
+use crate::event::Event;
+use crate::limit::Limit;
+use crate::outbound::{Fetched, OutboundError};
+use crate::server::AuthorizationServer;
+
+/// Rounds of compare-and-set on one client.
+const ROUNDS: usize = 16;
+
+/// No client can be named by this request.
+pub(crate) enum ClientLookupError {
+    /// Its document makes no client.
+    Document,
+    /// The store failed.
+    Storage(StorageError),
+}
+
+impl From<StorageError> for ClientLookupError {
+    fn from(error: StorageError) -> Self {
+        Self::Storage(error)
+    }
+}
+
+impl AuthorizationServer {
+    /// The client that an authorization request names: as stored, or as its document says now.
+    /// What an administrator entered under an address is not fetched.
+    pub(crate) async fn client_now(
+        &self,
+        id: &ClientId,
+    ) -> Result<Option<Arc<ClientRecord>>, ClientLookupError> {
+        let stored = self
+            .storage
+            .clients()
+            .find(id)
+            .await?
+            .map(|found| found.record);
+        let by_document = stored.as_ref().map_or_else(
+            || ClientIdUrl::looks_like(id.as_str()),
+            |stored| stored.registration == ClientRegistration::MetadataDocument,
+        );
+        if !by_document {
+            return Ok(stored);
+        }
+        let Some(rules) = &self.policy().metadata_documents else {
+            return Ok(None);
+        };
+        let document = self.document(id, rules).await;
+        let document = document.map_err(|_| ClientLookupError::Document)?;
+        Ok(Some(match stored {
+            None => document,
+            Some(stored) => Arc::new(renewed(&stored, &document)),
+        }))
+    }
+
+    /// The client that a token request names. A public one is as stored: what its document says
+    /// by now matters when somebody is next asked. One that signs with keys of its document is
+    /// as the document says, or as stored while that cannot be read.
+    pub(crate) async fn client_stored(
+        &self,
+        id: &ClientId,
+    ) -> Result<Option<Versioned<ClientRecord>>, StorageError> {
+        let Some(stored) = self.storage.clients().find(id).await? else {
+            return Ok(None);
+        };
+        if stored.record.registration != ClientRegistration::MetadataDocument {
+            return Ok(Some(stored));
+        }
+        let Some(rules) = &self.policy().metadata_documents else {
+            return Ok(None);
+        };
+        if !stored.record.is_confidential() {
+            return Ok(Some(stored));
+        }
+        match self.document(id, rules).await {
+            Ok(document) => self.keep_document(&document).await.map(Some),
+            Err(_) => Ok(Some(stored)),
+        }
+    }
+
+    /// Stores what a person has said yes to; from now on it stands for the document. Keeps the
+    /// barrier and the dates of what was stored before.
+    pub(crate) async fn keep_document(
+        &self,
+        document: &ClientRecord,
+    ) -> Result<Versioned<ClientRecord>, StorageError> {
+        let clients = self.storage.clients();
+        for _ in 0..ROUNDS {
+            match clients.find(&document.id).await? {
+                None => {
+                    let mut first = document.clone();
+                    let until = self.now().plus(self.policy().unused_client_lifetime);
+                    first.retain_until = Some(until);
+                    if clients.insert(first).await? == Insert::Inserted {
+                        self.record(Event::MetadataDocumentAccepted {
+                            client: &document.id,
+                        });
+                    }
+                }
+                Some(stored) => {
+                    let next = renewed(&stored.record, document);
+                    if says_the_same(&next, &stored.record) {
+                        return Ok(stored);
+                    }
+                    if let Replace::Replaced(_) = clients.replace(stored.revision, next).await? {
+                        self.record(Event::MetadataDocumentAccepted {
+                            client: &document.id,
+                        });
+                    }
+                }
+            }
+        }
+        Err(StorageErrorKind::Contended.into())
+    }
+
+    /// The document as it is now, from the cache while it is fresh. One request at a time fetches
+    /// an address.
+    async fn document(
+        &self,
+        id: &ClientId,
+        rules: &MetadataDocumentRules,
+    ) -> Result<Arc<ClientRecord>, DocumentError> {
+        let url = ClientIdUrl::parse(id.as_str(), rules)?;
+        let now = self.now();
+        if let Some(known) = self.documents.known(url.as_str(), now) {
+            return known;
+        }
+        let turn = self.documents.turn(url.as_str());
+        let _mine = turn.lock().await;
+        if let Some(known) = self.documents.known(url.as_str(), now) {
+            return known;
+        }
+        let host = url.host();
+        let limited = self
+            .limiter()
+            .hit(&Limit::METADATA_DOCUMENTS, host, now)
+            .await;
+        limited.map_err(|_| DocumentError::TooOften)?;
+        let fetched = self.outbound().fetch(url.as_str(), rules.most_bytes).await;
+        let fetched = fetched.map_err(|error| match error {
+            OutboundError::TooLarge => DocumentError::TooLarge,
+            _ => DocumentError::Unreachable,
+        });
+        let judged = fetched.and_then(|fetched| {
+            let record = document::judge(&url, &fetched, rules, &self.config, now)?;
+            Ok((Arc::new(record), fresh_until(&fetched, rules, now)))
+        });
+        let (outcome, until) = match judged {
+            Ok((record, until)) => (Ok(record), until),
+            Err(error) => {
+                let reason = error;
+                self.record(Event::MetadataDocumentRefused { client: id, reason });
+                (Err(error), now.plus(rules.shortest_freshness))
+            }
+        };
+        self.documents.note(url.as_str(), outcome.clone(), until);
+        outcome
+    }
+}
+
+/// A stored client with the words of a newer document.
+fn renewed(stored: &ClientRecord, document: &ClientRecord) -> ClientRecord {
+    let mut next = document.clone();
+    next.epoch = stored.epoch;
+    next.created_at = stored.created_at;
+    next.last_used_at = stored.last_used_at;
+    next.retain_until = stored.retain_until;
+    next.unknown.clone_from(&stored.unknown);
+    next
+}
+
+fn says_the_same(a: &ClientRecord, b: &ClientRecord) -> bool {
+    a.redirect_uris == b.redirect_uris
+        && a.token_endpoint_auth_method == b.token_endpoint_auth_method
+        && a.grant_types == b.grant_types
+        && a.scope == b.scope
+        && a.metadata == b.metadata
+        && a.jwks == b.jwks
+        && a.jwks_uri == b.jwks_uri
+}
+
+/// Until when an answer is fresh, by its `max-age` within our bounds. Spec: RFC 9111 §5.2.2.
+fn fresh_until(fetched: &Fetched, rules: &MetadataDocumentRules, now: Timestamp) -> Timestamp {
+    let directives = fetched
+        .cache_control
+        .as_deref()
+        .unwrap_or_default()
+        .split(',');
+    let mut age = None;
+    for directive in directives.map(str::trim) {
+        if directive.eq_ignore_ascii_case("no-store") || directive.eq_ignore_ascii_case("no-cache")
+        {
+            age = Some(0);
+            break;
+        }
+        let (name, value) = directive.split_once('=').unwrap_or((directive, ""));
+        if name.eq_ignore_ascii_case("max-age") {
+            age = value.trim_matches('"').parse::<u64>().ok();
+        }
+    }
+    let age = age.unwrap_or(rules.default_freshness.as_seconds());
+    let (least, most) = (rules.shortest_freshness, rules.longest_freshness);
+    let age = age.min(most.as_seconds()).max(least.as_seconds());
+    now.plus(Lifetime::seconds(age))
+}

@@ -1,0 +1,406 @@
+//! Clients known by the address of a document, from the first request to the last refresh.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use oauth_core::storage::{ClientRegistration, Filter, Page, Storage};
+use oauth_core::types::{AuthorizationRequest, ClientId, Lifetime, Subject, TokenErrorCode};
+use oauth_core::{
+    AuthorizationServer, AuthorizeFailure, DocumentError, Event, EventSink, Fetched,
+    MetadataDocumentRules, Outbound, OutboundError,
+};
+use oauth_storage_memory::MemoryStorage;
+use oauth_testkit::block_on;
+use oauth_testkit::faults::interleave;
+use oauth_testkit::flows::{App, World, challenge};
+use serde_json::{Value, json};
+
+const ID: &str = "https://app.example/client.json";
+
+/// A web of documents. Each fetch lets others run first.
+#[derive(Clone, Default)]
+struct Web(Arc<Mutex<(HashMap<String, Answer>, Vec<String>)>>);
+
+type Answer = (u16, String, Option<String>);
+
+impl Web {
+    fn put(&self, url: &str, document: &Value, cache_control: Option<&str>) {
+        let answer = (200, document.to_string(), cache_control.map(str::to_owned));
+        self.0.lock().unwrap().0.insert(url.to_owned(), answer);
+    }
+
+    fn take_down(&self, url: &str) {
+        self.0.lock().unwrap().0.remove(url);
+    }
+
+    /// The addresses fetched since the last call.
+    fn fetched(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().unwrap().1)
+    }
+}
+
+#[async_trait]
+impl Outbound for Web {
+    async fn fetch(&self, url: &str, _: usize) -> Result<Fetched, OutboundError> {
+        let mut polled = false;
+        std::future::poll_fn(|context| match std::mem::replace(&mut polled, true) {
+            true => std::task::Poll::Ready(()),
+            false => {
+                context.waker().wake_by_ref();
+                std::task::Poll::Pending
+            }
+        })
+        .await;
+        let mut web = self.0.lock().unwrap();
+        web.1.push(url.to_owned());
+        let Some((status, body, cache_control)) = web.0.get(url).cloned() else {
+            return Err(OutboundError::Failed("connection refused".into()));
+        };
+        Ok(Fetched {
+            status,
+            content_type: Some("application/json".to_owned()),
+            cache_control,
+            body: body.into_bytes(),
+        })
+    }
+}
+
+#[derive(Clone, Default)]
+struct Refusals(Arc<Mutex<Vec<DocumentError>>>);
+
+impl EventSink for Refusals {
+    fn record(&self, event: &Event<'_>) {
+        if let Event::MetadataDocumentRefused { reason, .. } = event {
+            self.0.lock().unwrap().push(*reason);
+        }
+    }
+}
+
+struct Scene {
+    world: World,
+    storage: Arc<dyn Storage>,
+    web: Web,
+    refusals: Refusals,
+    app: App,
+}
+
+fn document() -> Value {
+    json!({
+        "client_id": ID,
+        "client_name": "App",
+        "redirect_uris": ["http://127.0.0.1/callback"],
+        "grant_types": ["authorization_code", "refresh_token"],
+    })
+}
+
+impl Scene {
+    fn new(seed: u64) -> Self {
+        let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::new());
+        let (web, refusals) = (Web::default(), Refusals::default());
+        web.put(ID, &document(), None);
+        let world = World::builder(seed)
+            .storage(Arc::clone(&storage))
+            .outbound(Arc::new(web.clone()))
+            .events(refusals.clone())
+            .configure(|config| {
+                config.policy.metadata_documents = Some(MetadataDocumentRules::default());
+            })
+            .build();
+        let app = App {
+            client_id: ID.to_owned(),
+            client_secret: None,
+            redirect_uri: "http://127.0.0.1:51004/callback".to_owned(),
+        };
+        Self {
+            world,
+            storage,
+            web,
+            refusals,
+            app,
+        }
+    }
+
+    fn stored(&self) -> bool {
+        let id = ClientId::new(ID);
+        block_on(self.storage.clients().find(&id))
+            .unwrap()
+            .is_some()
+    }
+
+    /// Whether an authorization request of this client is taken up.
+    fn is_asked(&self, id: &str) -> bool {
+        block_on(ask(&self.world.server, id)).is_ok()
+    }
+}
+
+async fn ask(server: &AuthorizationServer, id: &str) -> Result<(), AuthorizeFailure> {
+    let challenge = challenge(&"v".repeat(43));
+    let pairs = [
+        ("client_id", id),
+        ("redirect_uri", "http://127.0.0.1:51004/callback"),
+        ("response_type", "code"),
+        ("code_challenge", &challenge),
+        ("code_challenge_method", "S256"),
+    ];
+    let pairs = pairs.map(|(name, value)| (Cow::Borrowed(name), Cow::Borrowed(value)));
+    let request = AuthorizationRequest::from_pairs(pairs);
+    server.authorize(&request).await.map(drop)
+}
+
+/// CIMD-1, CIMD-5, CIMD-23: the whole way, with a loopback port that the document does not name;
+/// nothing is stored before a person has said yes, and afterwards nobody else's web server is
+/// needed.
+#[test]
+fn a_client_needs_no_registration() {
+    let scene = Scene::new(1);
+    let alice = scene.world.browser("alice");
+    let (pending, _) = scene.world.ask(&scene.app, &alice, "mcp:tools");
+    assert_eq!(pending.client_host(), Some("app.example"));
+    assert_eq!(pending.client_name(), Some("App"));
+    assert!(!pending.is_client_vouched_for());
+    assert!(!scene.stored(), "nobody has said yes yet");
+
+    let code = scene.world.approve(&scene.app, &alice);
+    assert!(scene.stored());
+    scene.web.take_down(ID);
+    let tokens = scene.world.redeem(&scene.app, &code).unwrap();
+    scene.world.clock.advance(Lifetime::days(20));
+    let refresh = tokens.refresh_token.unwrap();
+    let next = scene.world.refresh(&scene.app, &refresh).unwrap();
+    assert_eq!(
+        scene
+            .world
+            .check(&next.access_token)
+            .unwrap()
+            .client_id
+            .as_str(),
+        ID
+    );
+    // Somebody new cannot be asked without it.
+    assert!(!scene.is_asked(ID));
+}
+
+/// CIMD-4: another spelling is another client.
+#[test]
+fn a_client_id_is_an_exact_string() {
+    let scene = Scene::new(2);
+    for other in [
+        "https://app.example:443/client.json",
+        "https://APP.example/client.json",
+    ] {
+        scene.web.put(other, &document(), None);
+        assert!(!scene.is_asked(other), "{other} has the document of {ID}");
+    }
+    assert!(scene.is_asked(ID));
+}
+
+/// CIMD-19, CIMD-20: fresh as HTTP says, within bounds; failures for seconds only.
+#[test]
+fn documents_are_kept_while_they_are_fresh() {
+    let scene = Scene::new(3);
+    for (cache_control, kept) in [
+        (None, 300),
+        (Some("public, max-age=60"), 60),
+        (Some("max-age=0"), 10),
+        (Some("no-store"), 10),
+        (Some("max-age=99999999"), 86_400),
+        (Some("max-age=soon"), 300),
+    ] {
+        scene.world.clock.advance(Lifetime::days(2));
+        scene.web.put(ID, &document(), cache_control);
+        assert!(scene.is_asked(ID));
+        scene.world.clock.advance(Lifetime::seconds(kept - 1));
+        assert!(scene.is_asked(ID));
+        assert_eq!(scene.web.fetched().len(), 1, "{cache_control:?}");
+        scene.world.clock.advance(Lifetime::seconds(1));
+        assert!(scene.is_asked(ID));
+        assert_eq!(scene.web.fetched().len(), 1, "{cache_control:?}");
+    }
+    scene.world.clock.advance(Lifetime::days(2));
+    scene.web.take_down(ID);
+    assert!(!scene.is_asked(ID) && !scene.is_asked(ID));
+    assert_eq!(scene.web.fetched().len(), 1, "not hammered");
+    scene.web.put(ID, &document(), None);
+    scene.world.clock.advance(Lifetime::seconds(10));
+    assert!(scene.is_asked(ID), "and not believed for long");
+}
+
+/// CIMD-21: a hundred requests at once fetch once, also when the first of them is given up.
+#[test]
+fn an_address_is_fetched_by_one_request_at_a_time() {
+    let scene = Scene::new(4);
+    let server = &scene.world.server;
+    let mut given_up = Box::pin(ask(server, ID));
+    let waker = std::task::Waker::noop();
+    let mut context = std::task::Context::from_waker(waker);
+    assert!(given_up.as_mut().poll(&mut context).is_pending());
+    drop(given_up);
+    let asks = (0..100)
+        .map(|_| Box::pin(ask(server, ID)) as Pin<Box<dyn Future<Output = _>>>)
+        .collect();
+    let mut turn = 0;
+    let answers = interleave(asks, |_| {
+        turn += 1;
+        turn
+    });
+    assert!(answers.iter().all(Result::is_ok));
+    assert_eq!(scene.web.fetched(), [ID]);
+}
+
+/// CIMD-22, CIMD-18: a page that gives nothing away; the token endpoint does not know the client.
+#[test]
+fn a_document_that_makes_no_client_is_a_page() {
+    let scene = Scene::new(5);
+    let mut other = document();
+    other["client_id"] = json!("https://app.example/other.json");
+    scene.web.put(ID, &other, None);
+    let failure = block_on(ask(&scene.world.server, ID)).unwrap_err();
+    let AuthorizeFailure::ShowPage(page) = failure else {
+        panic!("{failure:?}")
+    };
+    let told = page.to_string();
+    assert!(
+        !told.contains("other") && !told.contains("app.example"),
+        "{told}"
+    );
+    assert_eq!(
+        *scene.refusals.0.lock().unwrap(),
+        [DocumentError::OtherClient]
+    );
+    let refused = scene.world.refresh(&scene.app, "x").unwrap_err();
+    assert_eq!(refused.code(), Some(TokenErrorCode::InvalidClient));
+}
+
+/// CIMD-29: a document that changed is what people are asked about, and what counts.
+#[test]
+fn a_changed_document_is_asked_about_again() {
+    let scene = Scene::new(6);
+    let alice = scene.world.browser("alice");
+    scene.world.approve(&scene.app, &alice);
+    let (asked, _) = scene.world.ask(&scene.app, &alice, "mcp:tools");
+
+    let mut moved = document();
+    moved["redirect_uris"] = json!(["http://127.0.0.1/elsewhere"]);
+    scene.web.put(ID, &moved, None);
+    scene.world.clock.advance(Lifetime::minutes(6));
+    // Asked under the old document, the answer would go where the new one does not lead.
+    let approval = oauth_core::Approval::of(asked.scope().clone());
+    let approved = scene.world.server.approve(&asked, &alice.session, approval);
+    assert!(block_on(approved).is_err());
+    assert!(!scene.is_asked(ID));
+}
+
+/// The barrier of a client outlives its documents: what was ended stays ended.
+#[test]
+fn a_new_document_does_not_lower_the_barrier() {
+    let scene = Scene::new(7);
+    let alice = scene.world.browser("alice");
+    let code = scene.world.approve(&scene.app, &alice);
+    let tokens = scene.world.redeem(&scene.app, &code).unwrap();
+    let clients = scene.storage.clients();
+    let found = block_on(clients.find(&ClientId::new(ID))).unwrap().unwrap();
+    assert_eq!(
+        found.record.registration,
+        ClientRegistration::MetadataDocument
+    );
+    let mut ended = (*found.record).clone();
+    ended.epoch = 1;
+    block_on(clients.replace(found.revision, ended)).unwrap();
+
+    let mut renamed = document();
+    renamed["client_name"] = json!("App 2");
+    scene.web.put(ID, &renamed, None);
+    scene.world.clock.advance(Lifetime::minutes(6));
+    let code = scene.world.approve(&scene.app, &alice);
+    let found = block_on(clients.find(&ClientId::new(ID))).unwrap().unwrap();
+    assert_eq!(found.record.epoch, 1);
+    assert_eq!(found.record.metadata.client_name.as_deref(), Some("App 2"));
+    assert!(scene.world.redeem(&scene.app, &code).is_ok());
+    let old = scene
+        .world
+        .refresh(&scene.app, &tokens.refresh_token.unwrap());
+    assert!(old.is_err(), "ended before");
+}
+
+/// AS-REG-2, AS-REG-3, CIMD-31: each kind of client can be switched off; an address that an
+/// administrator entered is never fetched.
+#[test]
+fn an_entered_address_is_not_fetched_and_documents_can_be_off() {
+    let scene = Scene::new(8);
+    let alice = scene.world.browser("alice");
+    scene.world.approve(&scene.app, &alice);
+    scene.web.fetched();
+    let clients = scene.storage.clients();
+    let found = block_on(clients.find(&ClientId::new(ID))).unwrap().unwrap();
+    let mut entered = (*found.record).clone();
+    entered.registration = ClientRegistration::Preregistered;
+    block_on(clients.replace(found.revision, entered)).unwrap();
+    scene.world.clock.advance(Lifetime::days(2));
+    assert!(scene.is_asked(ID));
+    assert_eq!(scene.web.fetched(), [""; 0]);
+
+    let off = World::builder(9)
+        .outbound(Arc::new(scene.web.clone()))
+        .build();
+    assert!(block_on(ask(&off.server, ID)).is_err());
+    assert_eq!(scene.web.fetched(), [""; 0]);
+}
+
+/// One person's grants to a client that many share end without the others'.
+#[test]
+fn withdrawing_from_a_shared_client_signs_out_nobody_else() {
+    let scene = Scene::new(10);
+    let mut tokens = Vec::new();
+    for person in ["alice", "bob"] {
+        let browser = scene.world.browser(person);
+        let code = scene.world.approve(&scene.app, &browser);
+        tokens.push(scene.world.redeem(&scene.app, &code).unwrap());
+    }
+    let alice = Filter::Subject(Subject::new("alice"));
+    let listed = block_on(scene.storage.grants().list(&alice, &Page::first(9))).unwrap();
+    for grant in listed.items {
+        block_on(scene.world.server.close_grant(&grant.record.id)).unwrap();
+    }
+    assert!(scene.world.check(&tokens[0].access_token).is_none());
+    assert!(scene.world.check(&tokens[1].access_token).is_some());
+    let bob = tokens[1].refresh_token.as_deref().unwrap();
+    assert!(scene.world.refresh(&scene.app, bob).is_ok());
+}
+
+/// CIMD-13, CIMD-20, CIMD-21: a thousand addresses of hostile documents leave nothing behind but
+/// a bounded cache, and everybody else goes on.
+#[test]
+fn hostile_documents_cost_little_and_store_nothing() {
+    let scene = Scene::new(11);
+    let deep = format!("{}{}", "[".repeat(4000), "]".repeat(4000));
+    for number in 0..1000 {
+        let id = format!("https://h{number}.evil.example/client.json");
+        let mut hostile = document();
+        match number % 8 {
+            0 => hostile["client_id"] = json!("https://other.example/"),
+            1 => hostile["jwks"] = json!({"keys": [{"kty": "oct", "k": "abc"}]}),
+            2 => hostile["redirect_uris"] = json!(vec!["https://a.example/"; 1000]),
+            3 => hostile["client_name"] = json!("x".repeat(10_000)),
+            4 => hostile = json!(deep),
+            5 => hostile = json!([hostile]),
+            6 => hostile["token_endpoint_auth_method"] = json!("client_secret_basic"),
+            _ => hostile["client_name"] = json!({"a": 1}),
+        }
+        if number % 8 != 0 && hostile.is_object() {
+            hostile["client_id"] = json!(id);
+        }
+        scene.web.put(&id, &hostile, Some("max-age=86400"));
+        assert!(!scene.is_asked(&id), "{number}");
+        let id = ClientId::new(id);
+        let stored = block_on(scene.storage.clients().find(&id)).unwrap();
+        assert!(stored.is_none());
+    }
+    assert_eq!(scene.refusals.0.lock().unwrap().len(), 1000);
+    let alice = scene.world.browser("alice");
+    let code = scene.world.approve(&scene.app, &alice);
+    assert!(scene.world.redeem(&scene.app, &code).is_ok());
+}
