@@ -52,7 +52,7 @@ pub use oauth_types as types;
 
 pub use approval::{Approval, ApprovalError, PendingAuthorization, Redirect};
 pub use authorize::{AuthorizationError, AuthorizeFailure, ValidAuthorization};
-pub use client_auth::{BasicCredentials, ClientAuthError, PresentedClient};
+pub use client_auth::{BasicCredentials, ClientAssertion, ClientAuthError, PresentedClient};
 pub use event::{Event, EventSink, NoEvents};
 pub use keys::{KeyRingError, RootSecret};
 pub use limit::{DangerNoLimits, InProcessLimiter, Limit, Limited, RateLimiter, Source};

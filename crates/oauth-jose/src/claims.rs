@@ -115,7 +115,11 @@ mod tests {
             r#"{"jti":[]}"#,
             r#"{"exp":1,"exp":2}"#,
         ] {
-            assert_eq!(Claims::parse(bad.as_bytes()).err(), Some(InvalidClaims), "{bad}");
+            assert_eq!(
+                Claims::parse(bad.as_bytes()).err(),
+                Some(InvalidClaims),
+                "{bad}"
+            );
         }
     }
 }

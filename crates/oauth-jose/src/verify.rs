@@ -75,7 +75,9 @@ impl<'a> Jws<'a> {
         // A further dot in the payload is no base64url.
         let decode = |part: &str| {
             let decoded = URL_SAFE_NO_PAD.decode(part).map_err(|_| Malformed)?;
-            Some(decoded).filter(|held| !held.is_empty()).ok_or(Malformed)
+            Some(decoded)
+                .filter(|held| !held.is_empty())
+                .ok_or(Malformed)
         };
         let header = object::parse(&decode(header)?).map_err(|_| Malformed)?;
         if header.contains_key("crit") {

@@ -436,7 +436,7 @@ fn presented(app: &App) -> PresentedClient<'_> {
         None,
         Some(&app.client_id),
         app.client_secret.as_deref(),
-        false,
+        None,
     )
 }
 

@@ -11,5 +11,7 @@ pub mod fakes;
 pub mod faults;
 pub mod flows;
 pub mod races;
+pub mod signer;
 
 pub use fakes::{FixedClock, SeededEntropy, block_on};
+pub use signer::Signer;
