@@ -36,8 +36,8 @@ use oauth_core::types::{
 };
 use oauth_core::{
     Approval, Authentication, AuthorizationServer, BrowserBinding, DangerNoLimits, EventSink,
-    NoEvents, PendingAuthorization, Ports, PresentedClient, ResourcePolicy, RootSecret,
-    ServerConfig, Session, Source, TokenError,
+    NoEvents, NoOutbound, Outbound, PendingAuthorization, Ports, PresentedClient, ResourcePolicy,
+    RootSecret, ServerConfig, Session, Source, TokenError,
 };
 use oauth_storage::Storage;
 use oauth_storage_memory::MemoryStorage;
@@ -61,6 +61,7 @@ pub struct WorldBuilder {
     storage: Arc<dyn Storage>,
     config: ServerConfig,
     events: Box<dyn EventSink>,
+    outbound: Arc<dyn Outbound>,
 }
 
 impl std::fmt::Debug for WorldBuilder {
@@ -93,6 +94,13 @@ impl WorldBuilder {
         self
     }
 
+    /// Fetches documents through this.
+    #[must_use]
+    pub fn outbound(mut self, outbound: impl Outbound + 'static) -> Self {
+        self.outbound = Arc::new(outbound);
+        self
+    }
+
     /// Opens the server.
     ///
     /// # Panics
@@ -113,9 +121,10 @@ impl WorldBuilder {
             }
         }
         let clock = FixedClock::at(1_800_000_000);
-        let ports = Ports::new(clock.clone(), SeededEntropy::new(self.seed))
+        let mut ports = Ports::new(clock.clone(), SeededEntropy::new(self.seed))
             .events(Boxed(self.events))
             .limiter(DangerNoLimits);
+        ports.outbound = self.outbound;
         let root = RootSecret::from_text(&"root".repeat(8)).expect("32 characters");
         let opened = AuthorizationServer::open(self.config, self.storage, &root, ports).await;
         let server = opened.expect("the server opens");
@@ -179,6 +188,7 @@ impl World {
             storage: Arc::new(MemoryStorage::new()),
             config: ServerConfig::new(issuer, resource),
             events: Box::new(NoEvents),
+            outbound: Arc::new(NoOutbound),
         }
     }
 
