@@ -44,6 +44,7 @@ pub mod registration;
 mod sealed;
 pub mod server;
 pub mod session;
+pub mod software_statement;
 pub mod token;
 mod token_text;
 
@@ -64,4 +65,5 @@ pub use registration::{
 };
 pub use server::{AuthorizationServer, OpenError, Ports};
 pub use session::{Authentication, BrowserBinding, Session};
+pub use software_statement::{SoftwareStatementIssuer, StatementError};
 pub use token::TokenError;
