@@ -75,6 +75,23 @@ fn a_sound_assertion_proves_the_client() {
     }
 }
 
+/// AS-CAUTH-8, AS-CAUTH-10: what the npm library `jose` has signed, and published as its keys.
+#[test]
+fn assertions_of_another_library_are_understood() {
+    let made: Value = serde_json::from_str(include_str!("vectors/npm-jose.json")).unwrap();
+    let signing = Signing::new();
+    preregister(&signing.server, "service", |client| {
+        client.jwks = Some(made["jwks"].clone());
+    });
+    let tokens = made["tokens"].as_array().unwrap();
+    assert_eq!(tokens.len(), 5);
+    for made in tokens {
+        let token = made["token"].as_str().unwrap();
+        assert_eq!(signing.present(token), accepted(), "{}", made["alg"]);
+        assert_eq!(signing.present(token), rejected(), "{}", made["alg"]);
+    }
+}
+
 /// AS-CAUTH-9, AS-CAUTH-10, AS-CAUTH-11, AS-CAUTH-12, AS-CAUTH-13: each claim, changed alone.
 #[test]
 fn an_assertion_that_is_wrong_in_one_thing_is_refused() {
@@ -132,6 +149,17 @@ fn an_assertion_that_is_wrong_in_one_thing_is_refused() {
             rejected()
         };
         assert_eq!(signing.present(text), expected, "{text}");
+    }
+    // Where the request names the client, the assertion still has to be by it and about it.
+    for changes in [
+        json!({ "sub": "another" }),
+        json!({ "sub": null }),
+        json!({ "iss": "another" }),
+        json!({ "iss": null }),
+    ] {
+        let token = signing.signer.sign(&signing.claims("id", changes.clone()));
+        let answer = present(&signing.server, &token, &[("client_id", "service")]);
+        assert_eq!(error(&answer), rejected(), "{changes}");
     }
     // None of these used the assertion's name up.
     assert_eq!(

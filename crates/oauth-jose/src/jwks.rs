@@ -118,12 +118,8 @@ impl VerifyingKey {
         of_this_type && self.only.is_none_or(|only| only == algorithm)
     }
 
-    /// Whether `signature` over `message` is this key's. `false` for an algorithm that it does
-    /// not fit.
+    /// Whether `signature` over `message` is this key's, under an algorithm that it fits.
     pub(crate) fn verifies(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
-        if !self.fits(algorithm) {
-            return false;
-        }
         match (&self.material, algorithm) {
             (Material::P256(key) | Material::Ed25519(key), _) => {
                 key.verify_sig(message, signature).is_ok()

@@ -126,18 +126,13 @@ impl<'a> Jws<'a> {
             return Err(VerifyError::Algorithm);
         }
         let named = |held: Option<&str>| self.kid.as_deref().is_none_or(|kid| held == Some(kid));
-        let mut tried = 0;
-        for key in keys.iter().filter(|key| named(key.kid())) {
-            if !key.fits(self.algorithm) {
-                continue;
-            }
-            if tried == MOST_TRIED {
-                break;
-            }
-            tried += 1;
-            if key.verifies(self.algorithm, self.message.as_bytes(), &self.signature) {
-                return Ok(&self.claims);
-            }
+        let signed = keys
+            .iter()
+            .filter(|key| named(key.kid()) && key.fits(self.algorithm))
+            .take(MOST_TRIED)
+            .any(|key| key.verifies(self.algorithm, self.message.as_bytes(), &self.signature));
+        if signed {
+            return Ok(&self.claims);
         }
         if self.kid.is_some() && keys.iter().any(|key| named(key.kid())) {
             Err(VerifyError::Signature)
