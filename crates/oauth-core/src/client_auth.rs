@@ -193,15 +193,16 @@ impl AuthorizationServer {
             (None, Some(secret)) => (ClientSecretPost, [Some(secret), None]),
             (None, None) => (TokenEndpointAuthMethod::None, [None, None]),
         };
+        // Digested whether there is such a client or not, so that both take the same time.
+        let presented = secrets.map(|secret| secret.map(|text| SecretHash::of(text.as_bytes())));
         let found = self.storage.clients().find(id).await?;
         let accepted = found.filter(|client| {
             let client = &client.record;
             // Every presented secret is compared with every current one, without a short cut.
-            let proven = secrets.into_iter().flatten().fold(false, |proven, secret| {
-                let hash = SecretHash::of(secret.as_bytes());
+            let proven = presented.iter().flatten().fold(false, |proven, hash| {
                 client.secrets.iter().fold(proven, |proven, held| {
                     let current = held.expires_at.is_none_or(|expires_at| now < expires_at);
-                    proven | (held.hash.matches(&hash) & current)
+                    proven | (held.hash.matches(hash) & current)
                 })
             });
             let public = method == TokenEndpointAuthMethod::None;
