@@ -1,5 +1,8 @@
 //! Who is asking at the token, revocation and introspection endpoints.
 
+mod assertion;
+mod key_cache;
+
 use std::sync::Arc;
 
 use oauth_storage::{ClientRecord, StorageError, TokenEndpointAuthMethod};
@@ -7,6 +10,8 @@ use oauth_types::{ClientId, SecretHash, Timestamp, TokenErrorCode};
 
 use crate::limit::{Limit, Limited, Source};
 use crate::server::AuthorizationServer;
+
+pub(crate) use key_cache::KeyCache;
 
 /// What a request presents to prove which client it is from.
 #[derive(Clone, Copy, Default)]
@@ -18,8 +23,8 @@ pub struct PresentedClient<'a> {
     pub client_id: Option<&'a str>,
     /// `client_secret` of the form.
     pub client_secret: Option<&'a str>,
-    /// Whether a `client_assertion` came too. No client is registered for one, so it is refused.
-    pub assertion: bool,
+    /// The assertion of the form.
+    pub assertion: Option<ClientAssertion<'a>>,
 }
 
 impl<'a> PresentedClient<'a> {
@@ -28,7 +33,7 @@ impl<'a> PresentedClient<'a> {
         basic: Option<&'a BasicCredentials>,
         client_id: Option<&'a str>,
         client_secret: Option<&'a str>,
-        assertion: bool,
+        assertion: Option<ClientAssertion<'a>>,
     ) -> Self {
         Self {
             basic,
@@ -36,6 +41,27 @@ impl<'a> PresentedClient<'a> {
             client_secret,
             assertion,
         }
+    }
+}
+
+/// A signed statement of the client about itself, as the form gives it. Spec: RFC 7521 §4.2,
+/// RFC 7523 §2.2.
+#[derive(Clone, Copy)]
+#[non_exhaustive]
+pub struct ClientAssertion<'a> {
+    /// `client_assertion_type`.
+    pub assertion_type: Option<&'a str>,
+    /// `client_assertion`.
+    pub assertion: Option<&'a str>,
+}
+
+impl<'a> ClientAssertion<'a> {
+    /// Both parameters, if there is one of them at all. One alone is refused, not ignored.
+    pub fn of(assertion_type: Option<&'a str>, assertion: Option<&'a str>) -> Option<Self> {
+        (assertion_type.is_some() || assertion.is_some()).then_some(Self {
+            assertion_type,
+            assertion,
+        })
     }
 }
 
@@ -75,6 +101,12 @@ pub enum ClientAuthError {
     /// More than one method in a request, or a `client_id` that disagrees with the header.
     #[error("use exactly one client authentication method")]
     SeveralMethods,
+    /// One of the two parameters of an assertion came without the other.
+    #[error("client_assertion and client_assertion_type come together")]
+    IncompleteAssertion,
+    /// The client's keys are elsewhere and cannot be fetched now.
+    #[error("the client's keys cannot be fetched")]
+    KeysUnavailable,
     /// Too many failures for this client from this address.
     #[error(transparent)]
     Limited(#[from] Limited),
@@ -88,8 +120,10 @@ impl ClientAuthError {
     pub const fn code(&self) -> Option<TokenErrorCode> {
         match self {
             Self::Rejected => Some(TokenErrorCode::InvalidClient),
-            Self::SeveralMethods => Some(TokenErrorCode::InvalidRequest),
-            Self::Limited(_) | Self::Storage(_) => None,
+            Self::SeveralMethods | Self::IncompleteAssertion => {
+                Some(TokenErrorCode::InvalidRequest)
+            }
+            Self::KeysUnavailable | Self::Limited(_) | Self::Storage(_) => None,
         }
     }
 }
@@ -105,7 +139,6 @@ impl AuthorizationServer {
         source: Source,
         now: Timestamp,
     ) -> Result<Arc<ClientRecord>, ClientAuthError> {
-        use TokenEndpointAuthMethod::{ClientSecretBasic, ClientSecretPost};
         let PresentedClient {
             basic,
             client_id,
@@ -114,15 +147,41 @@ impl AuthorizationServer {
         } = presented;
         let methods = usize::from(basic.is_some())
             + usize::from(client_secret.is_some())
-            + usize::from(assertion);
+            + usize::from(assertion.is_some());
         let named = basic.map(|basic| basic.client_id.as_str());
         if methods > 1 || (named.is_some() && client_id.is_some() && named != client_id) {
             return Err(ClientAuthError::SeveralMethods);
         }
-        let Some(id) = named.or(client_id) else {
-            return Err(ClientAuthError::Rejected);
+        let (id, accepted) = if let Some(assertion) = assertion {
+            self.by_assertion(assertion, client_id, now).await?
+        } else {
+            let Some(id) = named.or(client_id) else {
+                return Err(ClientAuthError::Rejected);
+            };
+            let id = ClientId::new(id);
+            let accepted = self.by_secret(&id, basic, client_secret, now).await?;
+            (id, accepted)
         };
-        let id = ClientId::new(id);
+        if let Some(client) = accepted {
+            return Ok(client);
+        }
+        let key = format!("{}|{}", id.as_str(), source.key());
+        self.limiter()
+            .hit(&Limit::CLIENT_AUTHENTICATION, &key, now)
+            .await?;
+        Err(ClientAuthError::Rejected)
+    }
+
+    /// By a secret, or by nothing but its name where it is public. `None` when it did not prove
+    /// itself.
+    async fn by_secret(
+        &self,
+        id: &ClientId,
+        basic: Option<&BasicCredentials>,
+        client_secret: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Option<Arc<ClientRecord>>, StorageError> {
+        use TokenEndpointAuthMethod::{ClientSecretBasic, ClientSecretPost};
         let (method, secrets) = match (basic, client_secret) {
             (Some(basic), _) => (
                 ClientSecretBasic,
@@ -134,27 +193,21 @@ impl AuthorizationServer {
             (None, Some(secret)) => (ClientSecretPost, [Some(secret), None]),
             (None, None) => (TokenEndpointAuthMethod::None, [None, None]),
         };
-        let found = self.client_stored(&id).await?;
+        // Digested whether there is such a client or not, so that both take the same time.
+        let presented = secrets.map(|secret| secret.map(|text| SecretHash::of(text.as_bytes())));
+        let found = self.client_stored(id).await?;
         let accepted = found.filter(|client| {
             let client = &client.record;
             // Every presented secret is compared with every current one, without a short cut.
-            let proven = secrets.into_iter().flatten().fold(false, |proven, secret| {
-                let hash = SecretHash::of(secret.as_bytes());
+            let proven = presented.iter().flatten().fold(false, |proven, hash| {
                 client.secrets.iter().fold(proven, |proven, held| {
                     let current = held.expires_at.is_none_or(|expires_at| now < expires_at);
-                    proven | (held.hash.matches(&hash) & current)
+                    proven | (held.hash.matches(hash) & current)
                 })
             });
             let public = method == TokenEndpointAuthMethod::None;
-            !assertion && client.token_endpoint_auth_method == method && (public || proven)
+            client.token_endpoint_auth_method == method && (public || proven)
         });
-        if let Some(client) = accepted {
-            return Ok(client.record);
-        }
-        let key = format!("{}|{}", id.as_str(), source.key());
-        self.limiter()
-            .hit(&Limit::CLIENT_AUTHENTICATION, &key, now)
-            .await?;
-        Err(ClientAuthError::Rejected)
+        Ok(accepted.map(|client| client.record))
     }
 }

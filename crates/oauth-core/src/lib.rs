@@ -45,6 +45,7 @@ pub mod registration;
 mod sealed;
 pub mod server;
 pub mod session;
+pub mod software_statement;
 pub mod token;
 mod token_text;
 
@@ -53,7 +54,7 @@ pub use oauth_types as types;
 
 pub use approval::{Approval, ApprovalError, PendingAuthorization, Redirect};
 pub use authorize::{AuthorizationError, AuthorizeFailure, ValidAuthorization};
-pub use client_auth::{BasicCredentials, ClientAuthError, PresentedClient};
+pub use client_auth::{BasicCredentials, ClientAssertion, ClientAuthError, PresentedClient};
 pub use client_metadata::{DocumentError, MetadataDocumentRules};
 pub use event::{Event, EventSink, NoEvents};
 pub use keys::{KeyRingError, RootSecret};
@@ -66,4 +67,5 @@ pub use registration::{
 };
 pub use server::{AuthorizationServer, OpenError, Ports};
 pub use session::{Authentication, BrowserBinding, Session};
+pub use software_statement::{SoftwareStatementIssuer, StatementError};
 pub use token::TokenError;

@@ -1,5 +1,6 @@
 //! The discovery document.
 
+use oauth_jose::Algorithm;
 use oauth_types::metadata::AuthorizationServerMetadata;
 
 use crate::keys::KeyRing;
@@ -33,16 +34,22 @@ pub(crate) fn authorization_server(
             "none",
             "client_secret_post",
             "client_secret_basic",
+            "private_key_jwt",
         ],
+        token_endpoint_auth_signing_alg_values_supported: Algorithm::NAMES.to_vec(),
         revocation_endpoint_auth_methods_supported: vec![
             "none",
             "client_secret_post",
             "client_secret_basic",
+            "private_key_jwt",
         ],
+        revocation_endpoint_auth_signing_alg_values_supported: Algorithm::NAMES.to_vec(),
         introspection_endpoint_auth_methods_supported: vec![
             "client_secret_post",
             "client_secret_basic",
+            "private_key_jwt",
         ],
+        introspection_endpoint_auth_signing_alg_values_supported: Algorithm::NAMES.to_vec(),
         code_challenge_methods_supported: vec!["S256"],
         authorization_response_iss_parameter_supported: true,
         client_id_metadata_document_supported: config.policy.metadata_documents.is_some(),

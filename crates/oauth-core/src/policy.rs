@@ -166,6 +166,15 @@ pub struct ServerPolicy {
     pub unused_client_lifetime: Lifetime,
     /// By how much the clocks of replicas may differ. Default 5 seconds.
     pub clock_skew: Lifetime,
+    /// How long a client's assertion may last at the most, from now; an older one is refused too.
+    /// Default 10 minutes.
+    pub client_assertion_lifetime: Lifetime,
+    /// By how much the clock of a client that signs assertions may differ. Default 30 seconds.
+    pub client_assertion_skew: Lifetime,
+    /// Whether the token endpoint's address is accepted as an assertion's audience beside the
+    /// issuer. Old clients send it, and a server that one of them also talks to can then have
+    /// assertions made for this one (RFC 7523bis). Default no.
+    pub danger_accept_token_endpoint_audience: bool,
     /// Live access tokens of one grant; the oldest is retired beyond it. Default 16.
     pub access_tokens_per_grant: usize,
     /// How much a request has to say about its resource. Default [`ResourceMode::Lenient`].
@@ -189,6 +198,9 @@ impl Default for ServerPolicy {
             session_lifetime: Lifetime::minutes(12 * 60),
             unused_client_lifetime: Lifetime::days(30),
             clock_skew: Lifetime::seconds(5),
+            client_assertion_lifetime: Lifetime::minutes(10),
+            client_assertion_skew: Lifetime::seconds(30),
+            danger_accept_token_endpoint_audience: false,
             access_tokens_per_grant: 16,
             resource_mode: ResourceMode::default(),
             metadata_documents: None,

@@ -1,4 +1,5 @@
-//! The authorization server as one value: configuration, keys and ports, and no state of its own.
+//! The authorization server as one value: configuration, keys and ports, and no state of its own
+//! but a cache of what clients publish.
 
 use std::sync::Arc;
 
@@ -8,6 +9,7 @@ use oauth_types::env::{Clock, Entropy};
 use oauth_types::metadata::AuthorizationServerMetadata;
 use oauth_types::{Subject, Timestamp};
 
+use crate::client_auth::KeyCache;
 use crate::client_metadata::Documents;
 use crate::event::{Event, EventSink, NoEvents};
 use crate::grant::lifecycle::Standing;
@@ -105,6 +107,7 @@ pub struct AuthorizationServer {
     pub(crate) storage: Arc<dyn Storage>,
     pub(crate) ring: KeyRing,
     pub(crate) documents: Documents,
+    pub(crate) client_keys: KeyCache,
     ports: Ports,
 }
 
@@ -133,6 +136,7 @@ impl AuthorizationServer {
             storage,
             ring,
             documents: Documents::default(),
+            client_keys: KeyCache::default(),
             ports,
         })
     }

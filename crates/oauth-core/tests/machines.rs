@@ -49,7 +49,7 @@ impl Machines {
             None,
             Some(&app.client_id),
             app.client_secret.as_deref(),
-            false,
+            None,
         );
         let pairs = [(Cow::Borrowed("token"), Cow::Borrowed(token))];
         let request = TokenRequest::from_pairs(pairs);

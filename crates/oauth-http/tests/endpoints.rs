@@ -171,7 +171,7 @@ fn clients_prove_themselves_in_the_one_way_they_registered() {
         (
             None,
             vec![("client_id", other), ("client_assertion", "x")],
-            &rejected,
+            &several,
         ),
     ] {
         let answer = ask(basic, &form);

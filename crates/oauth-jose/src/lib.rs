@@ -1,9 +1,10 @@
 //! The one crate that touches cryptographic keys.
 //!
-//! **Promise.** Three uses of a key, each with a type of its own so that one cannot stand in for
+//! **Promise.** Four uses of a key, each with a type of its own so that one cannot stand in for
 //! another: [`SealKey`] hides and authenticates, [`MacKey`] derives and tags, [`SigningKey`]
-//! speaks to strangers. Given the same inputs each gives the same bytes; nonces are the caller's
-//! to draw.
+//! speaks to strangers, and a [`KeySet`] listens to them. Given the same inputs each gives the
+//! same bytes; nonces are the caller's to draw. [`Jws`] is the one verifier of signed tokens: the
+//! key says which algorithm is used, `none` and shared secrets cannot be said at all.
 //!
 //! **Absences.** No I/O, no clock, no randomness of its own, no storage, and no knowledge of what
 //! the bytes mean.
@@ -18,10 +19,19 @@
 //! assert!(seal.open(b"something else", &hidden).is_err());
 //! ```
 
+pub mod algorithm;
+pub mod claims;
 pub mod derive;
 pub mod jwk;
+pub mod jwks;
+mod object;
 pub mod seal;
+pub mod verify;
 
+pub use algorithm::Algorithm;
+pub use claims::{Claims, InvalidClaims};
 pub use derive::MacKey;
 pub use jwk::{PublicJwk, SigningKey};
+pub use jwks::{InvalidKey, InvalidKeySet, KeySet, VerifyingKey};
 pub use seal::{SealError, SealKey};
+pub use verify::{InvalidJws, Jws, VerifyError};

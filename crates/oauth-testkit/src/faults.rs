@@ -9,13 +9,13 @@ use std::task::{Context, Poll, Waker};
 
 use async_trait::async_trait;
 use oauth_storage::{
-    ClientRecord, ConsentRecord, Delete, Filter, GrantRecord, Insert, KeyRingRecord, Listed, Page,
-    RecordStore, RegistrationPageRecord, Replace, ReplayRecord, Revision, Storage, StorageError,
-    StorageErrorKind, SubjectRecord, Versioned,
+    ClientRecord, ConsentRecord, Delete, DigestId, Filter, GrantRecord, Insert, KeyRingRecord,
+    Listed, Page, RecordStore, RegistrationPageRecord, Replace, ReplayRecord, Revision, Storage,
+    StorageError, StorageErrorKind, SubjectRecord, Versioned,
 };
 use oauth_types::{GrantId, Timestamp};
 
-/// What becomes of one write to the grants.
+/// What becomes of one write to the grants, or of one claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// It succeeds.
@@ -28,8 +28,8 @@ pub enum Fault {
     Refused,
 }
 
-/// Wraps a store: every verb on grants first lets others run, and writes meet the faults lined up
-/// for them.
+/// Wraps a store: every verb on grants and every claim first lets others run, and writes meet the
+/// faults lined up for them.
 #[derive(Clone)]
 pub struct FaultyStorage {
     inner: Arc<dyn Storage>,
@@ -144,6 +144,46 @@ fn indeterminate() -> StorageError {
 }
 
 #[async_trait]
+impl RecordStore<ReplayRecord> for FaultyStorage {
+    async fn insert(&self, record: ReplayRecord) -> Result<Insert, StorageError> {
+        self.pause().await;
+        match self.next_fault() {
+            Fault::None => self.inner.replays().insert(record).await,
+            Fault::ReplyLost => {
+                self.inner.replays().insert(record).await?;
+                Err(indeterminate())
+            }
+            Fault::RequestLost => Err(indeterminate()),
+            Fault::Refused => Err(unavailable()),
+        }
+    }
+
+    async fn find(&self, id: &DigestId) -> Result<Option<Versioned<ReplayRecord>>, StorageError> {
+        self.inner.replays().find(id).await
+    }
+
+    async fn replace(
+        &self,
+        expected: Revision,
+        record: ReplayRecord,
+    ) -> Result<Replace, StorageError> {
+        self.inner.replays().replace(expected, record).await
+    }
+
+    async fn delete(&self, id: &DigestId, expected: Revision) -> Result<Delete, StorageError> {
+        self.inner.replays().delete(id, expected).await
+    }
+
+    async fn list(&self, by: &Filter, page: &Page) -> Result<Listed<ReplayRecord>, StorageError> {
+        self.inner.replays().list(by, page).await
+    }
+
+    async fn sweep(&self, now: Timestamp, limit: usize) -> Result<usize, StorageError> {
+        self.inner.replays().sweep(now, limit).await
+    }
+}
+
+#[async_trait]
 impl RecordStore<GrantRecord> for FaultyStorage {
     async fn insert(&self, record: GrantRecord) -> Result<Insert, StorageError> {
         self.pause().await;
@@ -222,7 +262,7 @@ impl Storage for FaultyStorage {
         self.inner.consents()
     }
     fn replays(&self) -> &dyn RecordStore<ReplayRecord> {
-        self.inner.replays()
+        self
     }
     fn registrations(&self) -> &dyn RecordStore<RegistrationPageRecord> {
         self.inner.registrations()

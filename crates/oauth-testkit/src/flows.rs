@@ -96,8 +96,8 @@ impl WorldBuilder {
 
     /// Fetches documents through this.
     #[must_use]
-    pub fn outbound(mut self, outbound: Arc<dyn Outbound>) -> Self {
-        self.outbound = outbound;
+    pub fn outbound(mut self, outbound: impl Outbound + 'static) -> Self {
+        self.outbound = Arc::new(outbound);
         self
     }
 
@@ -446,7 +446,7 @@ fn presented(app: &App) -> PresentedClient<'_> {
         None,
         Some(&app.client_id),
         app.client_secret.as_deref(),
-        false,
+        None,
     )
 }
 

@@ -7,9 +7,13 @@
 //! **Absences.** No tokio, no HTTP, no ambient clock or randomness.
 
 pub mod contract;
+pub mod documents;
 pub mod fakes;
 pub mod faults;
 pub mod flows;
 pub mod races;
+pub mod signer;
 
+pub use documents::Documents;
 pub use fakes::{FixedClock, SeededEntropy, block_on};
+pub use signer::Signer;

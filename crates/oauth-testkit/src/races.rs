@@ -9,17 +9,20 @@
 //! races::all(|| Arc::new(MemoryStorage::new()), |future| block_on(future));
 //! ```
 
+use std::borrow::Cow;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Barrier};
 
-use oauth_core::TokenError;
-use oauth_core::types::{Lifetime, TokenErrorCode, TokenResponse};
-use oauth_storage::Storage;
+use oauth_core::types::{ClientId, Lifetime, TokenErrorCode, TokenRequest, TokenResponse};
+use oauth_core::{ClientAssertion, PreregisteredClient, PresentedClient, Source, TokenError};
+use oauth_storage::{GrantType, Storage, TokenEndpointAuthMethod};
 
 use crate::faults::FaultyStorage;
 use crate::flows::{App, World};
+use crate::signer::{Signer, assertion};
 
+const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 /// Requests at once.
 pub const RACERS: usize = 64;
 
@@ -35,6 +38,7 @@ pub fn all<S: Storage + 'static>(fresh: impl Fn() -> Arc<S>, run: impl Fn(Task<'
     identical_refreshes(fresh(), &run);
     strict_refreshes(fresh(), &run);
     an_old_token_after_the_race(fresh(), &run);
+    presentations_of_one_assertion(fresh(), &run);
 }
 
 struct Race {
@@ -168,6 +172,44 @@ fn strict_refreshes(storage: Arc<dyn Storage>, run: &(impl Fn(Task<'_>) + Send +
         "the grant was not closed"
     );
     assert_eq!(it.storage.take_counts().replaced, 2, "rotate, close");
+}
+
+/// One success, and not a second one later. Whoever lost the race was no client at all.
+fn presentations_of_one_assertion(
+    storage: Arc<dyn Storage>,
+    run: &(impl Fn(Task<'_>) + Send + Sync),
+) {
+    let (it, ..) = begin(storage, 30, run);
+    let signer = Signer::new("EdDSA", "1");
+    let mut client = PreregisteredClient::new(ClientId::new("signing"));
+    client.token_endpoint_auth_method = TokenEndpointAuthMethod::PrivateKeyJwt;
+    client.grant_types = vec![GrantType::ClientCredentials];
+    client.jwks = Some(signer.jwks());
+    run(Box::pin(async {
+        let entered = it.world.server.preregister(&client).await;
+        entered.expect("a sound client");
+    }));
+    let now = it.world.server.now().as_unix();
+    let claims = assertion("signing", "https://mcp.example", "only once", now);
+    let token = signer.sign(&claims.into());
+    let present = || async {
+        let pairs = [("grant_type", "client_credentials")];
+        let pairs = pairs.map(|(name, value)| (Cow::Borrowed(name), Cow::Borrowed(value)));
+        let request = TokenRequest::from_pairs(pairs);
+        let assertion = ClientAssertion::of(Some(JWT_BEARER), Some(&token));
+        let presented = PresentedClient::new(None, None, None, assertion);
+        let server = &it.world.server;
+        server.token(presented, &request, Source::default()).await
+    };
+    for expected in [1, 0] {
+        let answers = race(run, present);
+        let (won, lost): (Vec<_>, Vec<_>) = answers.into_iter().partition(Result::is_ok);
+        assert_eq!(won.len(), expected, "an assertion was accepted again");
+        for refused in lost.into_iter().filter_map(Result::err) {
+            let code = refused.code();
+            assert_eq!(code, Some(TokenErrorCode::InvalidClient), "{refused}");
+        }
+    }
 }
 
 /// The same token after its successor was used closes the grant; so does one two generations old.

@@ -19,7 +19,9 @@ pub struct TokenRequest<'a> {
     pub client_id: Option<Cow<'a, str>>,
     /// `client_secret`.
     pub client_secret: Option<Cow<'a, str>>,
-    /// `client_assertion`, which is not supported yet and must not be ignored.
+    /// `client_assertion_type`.
+    pub client_assertion_type: Option<Cow<'a, str>>,
+    /// `client_assertion`.
     pub client_assertion: Option<Cow<'a, str>>,
     /// `code`.
     pub code: Option<Cow<'a, str>>,
@@ -60,6 +62,9 @@ impl<'a> TokenRequest<'a> {
                 "grant_type" => ("grant_type", &mut request.grant_type),
                 "client_id" => ("client_id", &mut request.client_id),
                 "client_secret" => ("client_secret", &mut request.client_secret),
+                "client_assertion_type" => {
+                    ("client_assertion_type", &mut request.client_assertion_type)
+                }
                 "client_assertion" => ("client_assertion", &mut request.client_assertion),
                 "code" => ("code", &mut request.code),
                 "code_verifier" => ("code_verifier", &mut request.code_verifier),

@@ -61,6 +61,7 @@ fn server_failure(failure: &TokenError) -> Response<Bytes> {
         TokenError::Storage(cause) | TokenError::Client(ClientAuthError::Storage(cause)) => {
             storage_failure(cause)
         }
+        TokenError::Client(ClientAuthError::KeysUnavailable) => try_again(),
         _ => internal(),
     }
 }
@@ -70,19 +71,21 @@ pub(crate) fn storage_failure(cause: &StorageError) -> Response<Bytes> {
     match cause.kind() {
         StorageErrorKind::Unavailable
         | StorageErrorKind::Indeterminate
-        | StorageErrorKind::Contended => {
-            let mut response = error(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "temporarily_unavailable",
-                "try again in a moment",
-            );
-            response
-                .headers_mut()
-                .insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-            response
-        }
+        | StorageErrorKind::Contended => try_again(),
         _ => internal(),
     }
+}
+
+fn try_again() -> Response<Bytes> {
+    let mut response = error(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "temporarily_unavailable",
+        "try again in a moment",
+    );
+    response
+        .headers_mut()
+        .insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    response
 }
 
 pub(crate) fn internal() -> Response<Bytes> {

@@ -8,7 +8,7 @@ use http::{Method, Request, Response, StatusCode, request};
 use http_body::Body;
 use http_body_util::{BodyExt, Limited};
 use oauth_core::types::TokenRequest;
-use oauth_core::{AuthorizationServer, PresentedClient, Source, TokenError};
+use oauth_core::{AuthorizationServer, ClientAssertion, PresentedClient, Source, TokenError};
 
 use crate::document::{self, Document, error, method_not_allowed, preflight};
 use crate::server::cookies::Cookies;
@@ -194,7 +194,10 @@ impl OAuthService {
             basic.as_ref(),
             form.client_id.as_deref(),
             form.client_secret.as_deref(),
-            form.client_assertion.is_some(),
+            ClientAssertion::of(
+                form.client_assertion_type.as_deref(),
+                form.client_assertion.as_deref(),
+            ),
         );
         let used_header = basic.is_some();
         let fail = |failure: TokenError| encode::token_error(&failure, used_header);

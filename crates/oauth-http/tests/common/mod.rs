@@ -5,6 +5,8 @@
     reason = "each test file uses its own part"
 )]
 
+pub mod signing;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -255,4 +257,13 @@ pub fn handle(response: &Response<Bytes>) -> String {
         .split_once("<i>")
         .unwrap_or_else(|| panic!("no handle in {page}"));
     rest.split_once("</i>").unwrap().0.to_owned()
+}
+
+pub fn basic(server: &Server, user_and_password: &str, form: &[(&str, &str)]) -> Response<Bytes> {
+    use base64::Engine as _;
+    let pair = base64::engine::general_purpose::STANDARD.encode(user_and_password);
+    let request = Request::post("/token")
+        .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+        .header(header::AUTHORIZATION, format!("Basic {pair}"));
+    server.send(request.body(encode(form)).unwrap())
 }
