@@ -104,6 +104,24 @@ impl Server {
         }
     }
 
+    /// A server with this world and nobody registered.
+    pub fn bare(world: WorldBuilder) -> Self {
+        let storage = FaultyStorage::immediate(Arc::new(MemoryStorage::new()));
+        let World { server, clock, .. } = world.storage(Arc::new(storage.clone())).build();
+        let nobody = App {
+            client_id: "nobody".to_owned(),
+            client_secret: None,
+            redirect_uri: "https://nobody.example/".to_owned(),
+        };
+        Self {
+            service: Arc::new(OAuthService::new(Arc::new(server), Arc::new(PlainPages))),
+            storage,
+            clock,
+            public: nobody.clone(),
+            confidential: nobody,
+        }
+    }
+
     pub fn send(&self, request: Request<impl Into<Bytes>>) -> Response<Bytes> {
         let (parts, body) = request.into_parts();
         block_on(self.service.handle(parts, body.into(), Source::default()))
