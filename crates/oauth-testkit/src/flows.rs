@@ -61,6 +61,7 @@ pub struct WorldBuilder {
     storage: Arc<dyn Storage>,
     config: ServerConfig,
     events: Box<dyn EventSink>,
+    ports: Box<dyn FnOnce(Ports) -> Ports + Send>,
 }
 
 impl std::fmt::Debug for WorldBuilder {
@@ -93,6 +94,13 @@ impl WorldBuilder {
         self
     }
 
+    /// Changes what the server asks of the world: limits, which are off otherwise, or other ports.
+    #[must_use]
+    pub fn ports(mut self, change: impl FnOnce(Ports) -> Ports + Send + 'static) -> Self {
+        self.ports = Box::new(change);
+        self
+    }
+
     /// Opens the server.
     ///
     /// # Panics
@@ -116,6 +124,7 @@ impl WorldBuilder {
         let ports = Ports::new(clock.clone(), SeededEntropy::new(self.seed))
             .events(Boxed(self.events))
             .limiter(DangerNoLimits);
+        let ports = (self.ports)(ports);
         let root = RootSecret::from_text(&"root".repeat(8)).expect("32 characters");
         let opened = AuthorizationServer::open(self.config, self.storage, &root, ports).await;
         let server = opened.expect("the server opens");
@@ -179,6 +188,7 @@ impl World {
             storage: Arc::new(MemoryStorage::new()),
             config: ServerConfig::new(issuer, resource),
             events: Box::new(NoEvents),
+            ports: Box::new(|ports| ports),
         }
     }
 

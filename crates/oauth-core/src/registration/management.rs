@@ -284,7 +284,7 @@ impl Claims {
             ));
         }
         let mut text = |member| match metadata.other.remove(member) {
-            None => Ok(None),
+            None | Some(Value::Null) => Ok(None),
             Some(Value::String(text)) => Ok(Some(text)),
             Some(_) => Err(RegistrationError::Metadata(
                 "client_id and client_secret are strings",
