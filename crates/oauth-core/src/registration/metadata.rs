@@ -13,7 +13,7 @@ const MOST_REDIRECT_URIS: usize = 32;
 /// Bytes of one address.
 const LONGEST_URI: usize = 2048;
 /// About how many bytes a store may have to keep for one stranger, see [`weight`].
-const MOST_WEIGHT: usize = 5120;
+const MOST_WEIGHT: usize = 4608;
 
 /// Metadata that was judged and corrected.
 pub(super) struct ValidMetadata {
@@ -99,8 +99,8 @@ impl ValidMetadata {
     }
 }
 
-/// What a document takes to keep: its text, and 64 bytes for each member and each element, since
-/// many small ones take far more than their text.
+/// What a document takes to keep: its text, and 64 bytes for each value and each name, since many
+/// small ones take far more than their text.
 fn weight(value: &Value) -> usize {
     64 + match value {
         Value::Null | Value::Bool(_) | Value::Number(_) => 0,
@@ -108,7 +108,7 @@ fn weight(value: &Value) -> usize {
         Value::Array(elements) => elements.iter().map(weight).sum(),
         Value::Object(members) => members
             .iter()
-            .map(|(name, member)| name.len() + weight(member))
+            .map(|(name, member)| 64 + name.len() + weight(member))
             .sum(),
     }
 }
