@@ -9,8 +9,8 @@ use oauth_core::storage::{
 use oauth_core::types::registration::ClientMetadata;
 use oauth_core::types::{ClientId, Lifetime, RedirectUri, Scope, SecretHash};
 use oauth_core::{
-    Circumstances, InProcessLimiter, PreregisterError, PreregisteredClient, Refused,
-    RegistrationError, RegistrationPolicy, Source,
+    Approval, ApprovalError, Circumstances, InProcessLimiter, PreregisterError,
+    PreregisteredClient, Refused, RegistrationError, RegistrationPolicy, Source, TokenError,
 };
 use oauth_storage_memory::MemoryStorage;
 use oauth_testkit::block_on;
@@ -75,10 +75,22 @@ fn configuration_is_entered_and_brought_up_to_date() {
             .is_ok()
     );
 
-    // A removed client's barrier is gone with it, but so are its grants.
+    // A removed client proves nothing; entered again, it has none of what it was granted, not
+    // even what was approved while it was removed.
     let code = world.approve(&app(&client), &browser);
+    let (late, _) = world.ask(&app(&client), &browser, "mcp:tools");
     block_on(world.server.remove_client(&client.client_id)).unwrap();
+    let refused = world.refresh(&app(&client), tokens.refresh_token.as_ref().unwrap());
+    assert!(matches!(refused, Err(TokenError::Client(_))));
+    let approval = Approval::of(late.scope().clone());
+    let late = block_on(world.server.approve(&late, &browser.session, approval));
+    assert!(matches!(late, Err(ApprovalError::Changed)));
+    let epoch = read(&world, &client.client_id).record.epoch;
     enter(&world, &client).unwrap();
+    assert_eq!(
+        (epoch, read(&world, &client.client_id).record.epoch),
+        (1, 1)
+    );
     assert!(world.redeem(&app(&client), &code).is_err());
     assert!(world.check(&tokens.access_token).is_none());
 }

@@ -5,7 +5,8 @@ mod common;
 use common::{Server, error, json, text};
 use http::{Request, Response, header};
 use oauth_core::types::{Lifetime, Scope, SecretHash};
-use oauth_core::{RegistrationMode, RegistrationRules};
+use oauth_core::{InProcessLimiter, Limit, RegistrationMode, RegistrationRules, Source};
+use oauth_testkit::block_on;
 use oauth_testkit::flows::{App, World};
 use serde_json::{Value, json};
 
@@ -553,4 +554,29 @@ fn a_secret_ends_when_it_says() {
         };
         assert_eq!(ask(), (after.0, after.1.to_owned()));
     }
+}
+
+/// AS-DCR-15: too much is 429, with the time to wait; the same again is not more, and neither is
+/// another source.
+#[test]
+fn too_many_registrations_are_told_when_to_come_back() {
+    let world = World::builder(25).ports(|ports| ports.limiter(InProcessLimiter::default()));
+    let server = Server::bare(world);
+    let from = |source: [u8; 4], number: u32| {
+        let body = public(&format!("http://127.0.0.1/{number}")).to_string();
+        let request = Request::post("/register").header(header::CONTENT_TYPE, "application/json");
+        let (parts, body) = request.body(body.into()).unwrap().into_parts();
+        let source = Source(Some(source.into()));
+        block_on(server.service.handle(parts, body, source))
+    };
+    for number in 0..Limit::REGISTRATION.attempts {
+        assert_eq!(from([192, 0, 2, 1], number).status(), 201);
+    }
+    server.clock.advance(Lifetime::minutes(10));
+    let refused = from([192, 0, 2, 1], 1_000);
+    assert_eq!(refused.status(), 429);
+    assert_eq!(text(&refused, header::RETRY_AFTER), "3000");
+    assert_eq!(text(&refused, header::CACHE_CONTROL), "no-store");
+    assert_eq!(from([192, 0, 2, 1], 0).status(), 201);
+    assert_eq!(from([192, 0, 2, 2], 1_000).status(), 201);
 }
