@@ -31,7 +31,9 @@ fn heavy(number: u32, shape: fn(&mut ClientMetadata)) -> ClientMetadata {
     metadata
 }
 
-const SHAPES: [(&str, fn(&mut ClientMetadata)); 4] = [
+type Shape = (&'static str, fn(&mut ClientMetadata));
+
+const SHAPES: [Shape; 4] = [
     ("few long addresses", |metadata| {
         let long = |n| format!("https://app.example/{n}/{}", "x".repeat(960));
         metadata.redirect_uris.extend((0..3).map(long));

@@ -5,6 +5,8 @@
     reason = "each test file uses its own part"
 )]
 
+pub mod registering;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
