@@ -272,6 +272,10 @@ fn an_interrupted_deletion_can_be_repeated() {
     assert_eq!(managed.delete(&server).status(), 503);
     // It could not end its grant, but begins nothing any more.
     assert!(!managed.proves(&server, managed.app.client_secret.as_deref().unwrap()));
+    let id = ClientId::new(managed.app.client_id.as_str());
+    let clients = server.service.authorization_server().storage().clients();
+    let left = block_on(clients.find(&id)).unwrap().unwrap().record;
+    assert!(left.secrets.is_empty() && left.redirect_uris.is_empty());
     server
         .storage
         .line_up([Fault::RequestLost, Fault::ReplyLost]);
