@@ -2,12 +2,14 @@
 
 mod common;
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use common::{Server, error, json, text};
 use http::{Request, Response, header};
 use oauth_core::storage::TokenEndpointAuthMethod;
+use oauth_core::types::registration::ClientMetadata;
 use oauth_core::types::{ClientId, Lifetime};
-use oauth_core::{RegistrationRules, RotationError};
+use oauth_core::{Circumstances, Refused, RegistrationPolicy, RegistrationRules, RotationError};
 use oauth_testkit::block_on;
 use oauth_testkit::faults::Fault;
 use oauth_testkit::flows::{App, World};
@@ -468,4 +470,43 @@ fn a_secret_goes_with_its_method() {
     let answer = json(&managed.put(&server, &back));
     assert!(managed.proves(&server, answer["client_secret"].as_str().unwrap()));
     assert!(!managed.proves(&server, &secret));
+}
+
+/// Refuses one name.
+struct NoBanks;
+
+#[async_trait]
+impl RegistrationPolicy for NoBanks {
+    async fn judge(
+        &self,
+        metadata: &mut ClientMetadata,
+        circumstances: &Circumstances,
+    ) -> Result<(), Refused> {
+        match &metadata.client_name {
+            Some(name) if name.contains("Bank") => Err(Refused("no banks")),
+            _ => {
+                metadata.client_uri = Some(format!("https://{}/", circumstances.authorized));
+                Ok(())
+            }
+        }
+    }
+}
+
+/// AS-DCM-3: a change is judged like a registration, by the deployment too.
+#[test]
+fn a_change_passes_the_same_judgement() {
+    let world = World::builder(26).ports(|ports| ports.registrations(NoBanks));
+    let server = Server::bare(world);
+    let managed = register(&server, &confidential());
+    assert_eq!(json(&managed.get(&server))["client_uri"], "https://false/");
+    let mut body = confidential();
+    body["client_id"] = json!(managed.app.client_id);
+    assert_eq!(
+        json(&managed.put(&server, &body))["client_uri"],
+        "https://true/"
+    );
+    body["client_name"] = json!("Your Bank");
+    let refused = managed.put(&server, &body);
+    assert_eq!(error(&refused), (400, "invalid_client_metadata".to_owned()));
+    assert_eq!(json(&managed.get(&server))["client_name"], "An app");
 }
