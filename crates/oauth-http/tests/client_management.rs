@@ -3,94 +3,17 @@
 mod common;
 
 use async_trait::async_trait;
-use bytes::Bytes;
+use common::managing::{confidential, register, send};
+use common::registering::server;
 use common::{Server, error, json, text};
-use http::{Request, Response, header};
-use oauth_core::storage::TokenEndpointAuthMethod;
+use http::{Request, header};
+use oauth_core::types::ClientId;
 use oauth_core::types::registration::ClientMetadata;
-use oauth_core::types::{ClientId, Lifetime};
-use oauth_core::{Circumstances, Refused, RegistrationPolicy, RegistrationRules, RotationError};
+use oauth_core::{Circumstances, Refused, RegistrationPolicy};
 use oauth_testkit::block_on;
 use oauth_testkit::faults::Fault;
 use oauth_testkit::flows::{App, World};
 use serde_json::{Value, json};
-
-/// A registration that can be managed.
-struct Managed {
-    uri: String,
-    token: String,
-    app: App,
-}
-
-fn server(change: impl Fn(&mut RegistrationRules) + 'static) -> Server {
-    let world = World::builder(23);
-    Server::bare(world.configure(|config| change(&mut config.policy.registration)))
-}
-
-fn confidential() -> Value {
-    json!({
-        "redirect_uris": ["https://app.example/cb"],
-        "token_endpoint_auth_method": "client_secret_post",
-        "grant_types": ["authorization_code", "refresh_token"],
-        "client_name": "An app",
-        "client_name#de": "Ein Programm",
-        "logo_uri": "https://app.example/logo.png",
-    })
-}
-
-fn register(server: &Server, body: &Value) -> Managed {
-    let request = Request::post("/register").header(header::CONTENT_TYPE, "application/json");
-    let answer = server.send(request.body(body.to_string()).unwrap());
-    assert_eq!(answer.status(), 201, "{:?}", answer.body());
-    let answer = json(&answer);
-    let word = |member: &str| answer[member].as_str().map(str::to_owned);
-    Managed {
-        uri: word("registration_client_uri").unwrap(),
-        token: word("registration_access_token").unwrap(),
-        app: App {
-            client_id: word("client_id").unwrap(),
-            client_secret: word("client_secret"),
-            redirect_uri: body["redirect_uris"][0].as_str().unwrap().to_owned(),
-        },
-    }
-}
-
-fn send(server: &Server, method: &str, uri: &str, token: &str, body: &Value) -> Response<Bytes> {
-    let path = uri.strip_prefix("https://mcp.example").unwrap();
-    let mut request = Request::builder().method(method).uri(path);
-    if !token.is_empty() {
-        request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
-    }
-    if method != "PUT" {
-        return server.send(request.body("").unwrap());
-    }
-    let request = request.header(header::CONTENT_TYPE, "application/json");
-    server.send(request.body(body.to_string()).unwrap())
-}
-
-impl Managed {
-    fn get(&self, server: &Server) -> Response<Bytes> {
-        send(server, "GET", &self.uri, &self.token, &Value::Null)
-    }
-
-    fn put(&self, server: &Server, body: &Value) -> Response<Bytes> {
-        send(server, "PUT", &self.uri, &self.token, body)
-    }
-
-    fn delete(&self, server: &Server) -> Response<Bytes> {
-        send(server, "DELETE", &self.uri, &self.token, &Value::Null)
-    }
-
-    /// Whether the client proves itself with this secret.
-    fn proves(&self, server: &Server, secret: &str) -> bool {
-        let form = [
-            ("client_id", self.app.client_id.as_str()),
-            ("client_secret", secret),
-            ("token", "unknown"),
-        ];
-        server.post("/revoke", &form).status() == 200
-    }
-}
 
 /// AS-DCM-1, AS-DCM-2: the answer to the registration says where and with what, and there stands
 /// all that was registered.
@@ -371,105 +294,6 @@ fn the_client_uri_takes_three_methods() {
     );
     let token = answer["registration_access_token"].as_str().unwrap();
     assert_eq!(send(&under, "GET", uri, token, &Value::Null).status(), 200);
-}
-
-/// AS-CAUTH-7, AS-DCM-6: while a secret changes, both work; then only the new one does.
-#[test]
-fn secrets_rotate_with_an_overlap() {
-    let server = server(|_| {});
-    let managed = register(&server, &confidential());
-    let first = managed.app.client_secret.clone().unwrap();
-    let id = ClientId::new(managed.app.client_id.as_str());
-    let rotate = || {
-        block_on(
-            server
-                .service
-                .authorization_server()
-                .rotate_client_secret(&id),
-        )
-    };
-    let (second, ends) = rotate().unwrap();
-    assert_eq!(ends, None);
-    assert!(managed.proves(&server, &first) && managed.proves(&server, second.expose()));
-    // A second rotation in the overlap leaves the two newest.
-    let (third, _) = rotate().unwrap();
-    assert!(!managed.proves(&server, &first) && managed.proves(&server, second.expose()));
-    server.clock.advance(Lifetime::days(1));
-    assert!(!managed.proves(&server, second.expose()) && managed.proves(&server, third.expose()));
-
-    for nobody in ["unknown", "c_"] {
-        let refused = server.service.authorization_server();
-        let refused = block_on(refused.rotate_client_secret(&ClientId::new(nobody)));
-        assert!(matches!(refused, Err(RotationError::NoSecret)));
-    }
-}
-
-/// AS-CAUTH-6, AS-CAUTH-7, AS-DCM-6: a client renews a secret that is about to end by an update,
-/// and still can when it has ended.
-#[test]
-fn an_update_renews_a_secret_in_time() {
-    let server = server(|rules| rules.secret_lifetime = Some(Lifetime::days(90)));
-    let managed = register(&server, &confidential());
-    let first = managed.app.client_secret.clone().unwrap();
-    let mut body = confidential();
-    body["client_id"] = json!(managed.app.client_id);
-    // RFC 7592 §2.2: null is as good as left out.
-    body["client_secret"] = Value::Null;
-    server.clock.advance(Lifetime::days(80));
-    assert_eq!(
-        json(&managed.put(&server, &body)).get("client_secret"),
-        None
-    );
-    server.clock.advance(Lifetime::days(9));
-    let renewed = json(&managed.put(&server, &body));
-    let second = renewed["client_secret"].as_str().unwrap();
-    assert_eq!(
-        renewed["client_secret_expires_at"],
-        1_800_000_000 + (89 + 90) * 86_400
-    );
-    assert!(managed.proves(&server, &first) && managed.proves(&server, second));
-    server.clock.advance(Lifetime::days(1));
-    assert!(!managed.proves(&server, &first) && managed.proves(&server, second));
-    server.clock.advance(Lifetime::days(200));
-    assert!(!managed.proves(&server, second));
-    let third = json(&managed.put(&server, &body));
-    assert!(managed.proves(&server, third["client_secret"].as_str().unwrap()));
-}
-
-/// AS-DCR-6, AS-REG-10: between methods of confidential clients a secret comes and goes.
-#[test]
-fn a_secret_goes_with_its_method() {
-    let server = server(|_| {});
-    let managed = register(&server, &confidential());
-    let secret = managed.app.client_secret.clone().unwrap();
-    let mut body = confidential();
-    body["client_id"] = json!(managed.app.client_id);
-    body["token_endpoint_auth_method"] = json!("private_key_jwt");
-    body["jwks_uri"] = json!("https://app.example/jwks");
-    let answer = json(&managed.put(&server, &body));
-    assert_eq!(answer["jwks_uri"], "https://app.example/jwks");
-    assert_eq!(answer.get("client_secret_expires_at"), None);
-    assert!(!managed.proves(&server, &secret));
-    let found = block_on(
-        server
-            .service
-            .authorization_server()
-            .storage()
-            .clients()
-            .find(&ClientId::new(managed.app.client_id.as_str())),
-    );
-    let record = found.unwrap().unwrap().record;
-    assert_eq!(
-        record.token_endpoint_auth_method,
-        TokenEndpointAuthMethod::PrivateKeyJwt
-    );
-    assert!(record.secrets.is_empty() && record.metadata.jwks_uri.is_none());
-
-    let mut back = confidential();
-    back["client_id"] = json!(managed.app.client_id);
-    let answer = json(&managed.put(&server, &back));
-    assert!(managed.proves(&server, answer["client_secret"].as_str().unwrap()));
-    assert!(!managed.proves(&server, &secret));
 }
 
 /// Refuses one name.
