@@ -301,7 +301,7 @@ fn texts_for_people_are_judged_in_every_language() {
     assert_eq!(refused, (400, "invalid_client_metadata".to_owned()));
 }
 
-/// AS-DCR-13, AS-DCR-16: a statement that counts for nothing is refused, not ignored.
+/// AS-DCR-13: a statement that counts for nothing is refused, not ignored.
 #[test]
 fn software_statements_are_refused_by_name() {
     let server = Server::new();

@@ -64,7 +64,7 @@ fn the_scope_of_a_registration_is_the_operators() {
     assert!(refused.contains("error=invalid_scope"), "{refused}");
 }
 
-/// AS-DCR-1, AS-DCR-14, AS-REG-2: off, open, or with a token; and only what is open to everybody
+/// AS-DCR-1, AS-DCR-14, AS-META-16, AS-REG-2: off, open, or with a token; and only what is open to everybody
 /// is announced.
 #[test]
 fn registration_is_off_open_or_by_token() {
