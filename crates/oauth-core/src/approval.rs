@@ -361,6 +361,7 @@ impl AuthorizationServer {
                 scope: approval.scope,
                 resources: pending.resources.clone(),
                 epochs: standing.current,
+                lifetimes: standing.lifetimes,
                 code: hash,
                 challenge: pending.challenge,
                 redirect_uri: pending.redirect_uri.clone(),

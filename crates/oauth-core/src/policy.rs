@@ -1,5 +1,6 @@
 //! What the operator decides.
 
+use oauth_storage::ClientLifetimes;
 use oauth_types::{Issuer, Lifetime, ResourceUri, Scope};
 
 use crate::client_metadata::MetadataDocumentRules;
@@ -184,6 +185,25 @@ pub struct ServerPolicy {
     pub metadata_documents: Option<MetadataDocumentRules>,
     /// Who may register a client, and how.
     pub registration: RegistrationRules,
+}
+
+/// What lasts how long for one client.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Lifetimes {
+    pub(crate) access_token: Lifetime,
+    pub(crate) refresh_idle: Lifetime,
+    pub(crate) grant: Lifetime,
+}
+
+impl ServerPolicy {
+    /// The lifetimes for a client, its own before those of everybody.
+    pub(crate) fn lifetimes(&self, own: ClientLifetimes) -> Lifetimes {
+        Lifetimes {
+            access_token: own.access_token.unwrap_or(self.access_token_lifetime),
+            refresh_idle: own.refresh_idle.unwrap_or(self.refresh_idle_lifetime),
+            grant: own.grant.unwrap_or(self.grant_lifetime),
+        }
+    }
 }
 
 impl Default for ServerPolicy {

@@ -224,6 +224,7 @@ impl AuthorizationServer {
                 ring: self.ring.epoch,
             },
             disabled: person.is_some_and(|person| person.disabled),
+            lifetimes: client.lifetimes,
         })
     }
 }

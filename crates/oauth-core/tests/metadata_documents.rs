@@ -104,7 +104,10 @@ impl Scene {
         web.put(ID, &document(), None);
         let world = World::builder(seed)
             .storage(Arc::clone(&storage))
-            .outbound(web.clone())
+            .ports({
+                let web = web.clone();
+                |ports| ports.outbound(web)
+            })
             .events(refusals.clone())
             .configure(|config| {
                 config.policy.metadata_documents = Some(MetadataDocumentRules::default());
@@ -344,7 +347,10 @@ fn an_entered_address_is_not_fetched_and_documents_can_be_off() {
     assert_eq!(scene.web.fetched(), [""; 0]);
 
     let off = World::builder(9)
-        .outbound(scene.web.clone())
+        .ports({
+            let web = scene.web.clone();
+            |ports| ports.outbound(web)
+        })
         .build();
     assert!(block_on(ask(&off.server, ID)).is_err());
     assert_eq!(scene.web.fetched(), [""; 0]);

@@ -36,8 +36,8 @@ use oauth_core::types::{
 };
 use oauth_core::{
     Approval, Authentication, AuthorizationServer, BrowserBinding, DangerNoLimits, EventSink,
-    NoEvents, NoOutbound, Outbound, PendingAuthorization, Ports, PresentedClient, ResourcePolicy,
-    RootSecret, ServerConfig, Session, Source, TokenError,
+    NoEvents, PendingAuthorization, Ports, PresentedClient, ResourcePolicy, RootSecret,
+    ServerConfig, Session, Source, TokenError,
 };
 use oauth_storage::Storage;
 use oauth_storage_memory::MemoryStorage;
@@ -61,7 +61,7 @@ pub struct WorldBuilder {
     storage: Arc<dyn Storage>,
     config: ServerConfig,
     events: Box<dyn EventSink>,
-    outbound: Arc<dyn Outbound>,
+    ports: Box<dyn FnOnce(Ports) -> Ports + Send>,
 }
 
 impl std::fmt::Debug for WorldBuilder {
@@ -94,10 +94,10 @@ impl WorldBuilder {
         self
     }
 
-    /// Fetches documents through this.
+    /// Changes what the server asks of the world: limits, which are off otherwise, or other ports.
     #[must_use]
-    pub fn outbound(mut self, outbound: impl Outbound + 'static) -> Self {
-        self.outbound = Arc::new(outbound);
+    pub fn ports(mut self, change: impl FnOnce(Ports) -> Ports + Send + 'static) -> Self {
+        self.ports = Box::new(change);
         self
     }
 
@@ -121,10 +121,10 @@ impl WorldBuilder {
             }
         }
         let clock = FixedClock::at(1_800_000_000);
-        let mut ports = Ports::new(clock.clone(), SeededEntropy::new(self.seed))
+        let ports = Ports::new(clock.clone(), SeededEntropy::new(self.seed))
             .events(Boxed(self.events))
             .limiter(DangerNoLimits);
-        ports.outbound = self.outbound;
+        let ports = (self.ports)(ports);
         let root = RootSecret::from_text(&"root".repeat(8)).expect("32 characters");
         let opened = AuthorizationServer::open(self.config, self.storage, &root, ports).await;
         let server = opened.expect("the server opens");
@@ -188,7 +188,7 @@ impl World {
             storage: Arc::new(MemoryStorage::new()),
             config: ServerConfig::new(issuer, resource),
             events: Box::new(NoEvents),
-            outbound: Arc::new(NoOutbound),
+            ports: Box::new(|ports| ports),
         }
     }
 

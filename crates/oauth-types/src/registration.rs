@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 /// type is an error of the whole request.
 ///
 /// Spec: RFC 7591 §2.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ClientMetadata {
     /// Where codes may be sent.
@@ -66,6 +66,16 @@ pub struct ClientMetadata {
     /// other languages, as `client_name#de` (RFC 7591 §2.2).
     #[serde(flatten)]
     pub other: UnknownMembers,
+}
+
+impl std::fmt::Debug for ClientMetadata {
+    /// Not everything: a client that confuses two documents sends its secret among `other`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ClientMetadata")
+            .field("client_name", &self.client_name)
+            .field("redirect_uris", &self.redirect_uris)
+            .finish_non_exhaustive()
+    }
 }
 
 fn null_is_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
@@ -174,5 +184,8 @@ mod tests {
         let again = serde_json::to_string(&read).unwrap();
         assert_eq!(again, r#"{"client_name#de":"Ein Programm","x":[1]}"#);
         assert!(serde_json::from_str::<ClientMetadata>(r#"{"client_name":1}"#).is_err());
+        let text = r#"{"client_secret":"hush","registration_access_token":"hush"}"#;
+        let read: ClientMetadata = serde_json::from_str(text).unwrap();
+        assert!(!format!("{read:?}").contains("hush"));
     }
 }

@@ -6,12 +6,10 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use oauth_core::RootSecret;
-use oauth_core::storage::{
-    ClientRecord, ClientRegistration, ClientSecret, GrantType, Storage, TokenEndpointAuthMethod,
-};
-use oauth_core::types::env::{Clock, OsEntropy, SystemClock};
+use oauth_core::storage::{GrantType, Storage, TokenEndpointAuthMethod};
+use oauth_core::types::env::OsEntropy;
 use oauth_core::types::{ClientId, ResourceUri, SecretHash, SecretText};
+use oauth_core::{PreregisteredClient, RootSecret};
 use oauth_storage_memory::MemoryStorage;
 use oauth_storage_sql::SqliteStorage;
 
@@ -106,24 +104,13 @@ fn private_folder(folder: &Path) -> Result<(), Box<dyn Error>> {
         .map_err(|error| format!("cannot make the folder {}: {error}", folder.display()).into())
 }
 
-/// Enters the confidential client whose secret everybody knows. Real ones get a generated secret.
-pub(crate) async fn seed_service_client(
-    storage: &dyn Storage,
-    resource: &ResourceUri,
-) -> Result<(), Box<dyn Error>> {
-    let mut client = ClientRecord::new(
-        ClientId::new("service"),
-        ClientRegistration::Preregistered,
-        TokenEndpointAuthMethod::ClientSecretBasic,
-        SystemClock.now(),
-    );
-    client.secrets = vec![ClientSecret {
-        hash: SecretHash::of(b"service-secret"),
-        expires_at: None,
-    }];
+/// The confidential client whose secret everybody knows. Real ones get a generated secret, and
+/// stand in configuration by its digest.
+pub(crate) fn service_client(resource: &ResourceUri) -> PreregisteredClient {
+    let mut client = PreregisteredClient::new(ClientId::new("service"));
+    client.token_endpoint_auth_method = TokenEndpointAuthMethod::ClientSecretBasic;
+    client.client_secrets = vec![SecretHash::of(b"service-secret")];
     client.grant_types = vec![GrantType::ClientCredentials];
     client.introspects = vec![resource.clone()];
-    // There from an earlier start: as good.
-    storage.clients().insert(client).await?;
-    Ok(())
+    client
 }

@@ -61,7 +61,6 @@ async fn run(flags: Flags) -> Result<(), Box<dyn Error>> {
     let mcp = ResourceUri::parse(&format!("{origin}/mcp"))?;
 
     let store = data::open(&flags.data).await?;
-    data::seed_service_client(&*store.storage, &mcp).await?;
     let root = data::root_secret(flags.root_secret_file.as_deref())?;
 
     // What can be granted, in words that the consent page shows.
@@ -82,6 +81,7 @@ async fn run(flags: Flags) -> Result<(), Box<dyn Error>> {
     }
     let server =
         Arc::new(AuthorizationServer::open(config, store.storage.clone(), &root, ports).await?);
+    server.preregister(&data::service_client(&mcp)).await?;
 
     let passwords = StoredPasswords::new(store.storage.clone(), server.entropy())?;
     passwords

@@ -68,6 +68,37 @@ fn the_service_client_gets_tokens_and_asks_about_others() {
     assert_eq!(unknown.body, r#"{"active":false}"#);
 }
 
+/// AS-DCM-1, AS-DCM-2, AS-DCM-4: the client's own address is served, parameter and all.
+#[test]
+fn a_client_manages_its_registration() {
+    let folder = Folder::new("manage");
+    let server = Quickstart::start(&folder.0, free_port(), &[AUTO, "--data", "memory"]);
+    let send = |head: &str, body: &str| {
+        let request = format!(
+            "{head}Host: x\r\nConnection: close\r\nContent-Type: application/json\r\n\
+             Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        common::send(server.address, &request).unwrap()
+    };
+    let registered = send(
+        "POST /register HTTP/1.1\r\n",
+        r#"{"redirect_uris":["https://app.example/cb"]}"#,
+    );
+    assert_eq!(registered.status, 201, "{registered:?}");
+    let token = registered.member("registration_access_token");
+    let uri = registered.member("registration_client_uri");
+    let (_, path) = uri.split_once("/register/").unwrap();
+    let manage = |method: &str| {
+        let head =
+            format!("{method} /register/{path} HTTP/1.1\r\nAuthorization: Bearer {token}\r\n");
+        send(&head, "").status
+    };
+    assert_eq!(manage("GET"), 200);
+    assert_eq!(manage("DELETE"), 204);
+    assert_eq!(manage("GET"), 401);
+}
+
 /// Sixty-four racers, every other one at the other process, on one SQLite file.
 #[test]
 fn two_processes_on_one_file_race_like_one() {

@@ -36,7 +36,7 @@ impl AuthorizationServer {
         let (id, access) = (GrantId::from_bytes(id), Secret::from_bytes(secret));
         let access_hash = access.hash();
 
-        let expires_at = now.plus(self.policy().access_token_lifetime);
+        let expires_at = now.plus(self.policy().lifetimes(client.lifetimes).access_token);
         let mut grant = GrantRecord {
             shape: Shape::default(),
             id,

@@ -7,7 +7,9 @@ mod refresh;
 mod revoke;
 
 use oauth_storage::record::Shape;
-use oauth_storage::{AccessTokenRecord, Closed, ClosedReason, CodeRecord, Epochs, GrantRecord};
+use oauth_storage::{
+    AccessTokenRecord, ClientLifetimes, Closed, ClosedReason, CodeRecord, Epochs, GrantRecord,
+};
 use oauth_types::registration::UnknownMembers;
 use oauth_types::{
     ClientId, CodeChallenge, GrantId, Lifetime, RedirectUri, ResourceUri, Scope, Secret,
@@ -40,6 +42,8 @@ pub(crate) struct Issued {
 pub(crate) struct Standing {
     pub(crate) current: Epochs,
     pub(crate) disabled: bool,
+    /// What lasts otherwise for the client.
+    pub(crate) lifetimes: ClientLifetimes,
 }
 
 impl Standing {
@@ -63,6 +67,7 @@ pub(crate) struct Approved {
     pub(crate) scope: Scope,
     pub(crate) resources: Vec<ResourceUri>,
     pub(crate) epochs: Epochs,
+    pub(crate) lifetimes: ClientLifetimes,
     pub(crate) code: SecretHash,
     pub(crate) challenge: CodeChallenge,
     pub(crate) redirect_uri: RedirectUri,
@@ -87,7 +92,7 @@ pub(crate) fn approve(approved: Approved, config: &ServerConfig, now: Timestamp)
         resources: approved.resources,
         epochs: approved.epochs,
         created_at: now,
-        expires_at: now.plus(policy.grant_lifetime),
+        expires_at: now.plus(policy.lifetimes(approved.lifetimes).grant),
         retain_until: retain.plus(policy.clock_skew),
         code: Some(CodeRecord {
             hash: approved.code,

@@ -1,9 +1,11 @@
 //! What a client says for people to read: hostile until shown otherwise.
 
+use oauth_types::redirect_uri::RedirectKind;
 use oauth_types::registration::ClientMetadata;
 use serde_json::Value;
 
 use super::RegistrationError;
+use crate::approval::PendingAuthorization;
 
 /// Characters of a text.
 const LONGEST_TEXT: usize = 200;
@@ -96,6 +98,20 @@ fn is_language_tag(tag: &str) -> bool {
         !word.is_empty() && word.len() <= 8 && word.bytes().all(|b| b.is_ascii_alphanumeric())
     };
     tag.len() <= LONGEST_TAG && tag.split('-').all(word)
+}
+
+impl PendingAuthorization {
+    /// Whether the home page that the client claims lies elsewhere than where the code goes, so
+    /// that nothing connects the two but the client's word: a page should say so, or not show it.
+    /// Also for codes that stay on the person's own machine, where no host vouches for anything.
+    /// `false` when no home page is claimed. Spec: RFC 7591 §5.
+    pub fn is_client_uri_elsewhere(&self) -> bool {
+        let host_of = |text: &str| Some(url::Url::parse(text).ok()?.host_str()?.to_owned());
+        self.client_uri().is_some_and(|claimed| {
+            let target = format!("https://{}", self.redirect_host());
+            self.redirect_kind() != RedirectKind::Https || host_of(claimed) != host_of(&target)
+        })
+    }
 }
 
 #[cfg(test)]

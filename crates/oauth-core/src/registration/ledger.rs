@@ -112,8 +112,7 @@ impl AuthorizationServer {
         Err(StorageError::from(StorageErrorKind::Contended).into())
     }
 
-    /// The client that an entry names, if it may be given to whoever registers the same, and kept
-    /// for a while from now on.
+    /// The shared client that an entry names, if it is there, kept for a while from now on.
     async fn still_shared(
         &self,
         id: &ClientId,
@@ -122,9 +121,6 @@ impl AuthorizationServer {
         let Some(found) = self.storage.clients().find(id).await? else {
             return Ok(None);
         };
-        if found.record.registration_access_token.is_some() {
-            return Ok(None);
-        }
         let until = now.plus(self.policy().registration.unused_client_lifetime);
         let held = found.record.retain_until;
         if held.is_none_or(|held| held.plus(DAY) >= until) {

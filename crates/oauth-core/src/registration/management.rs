@@ -1,8 +1,8 @@
 //! A client reads, changes and deletes its registration. Spec: RFC 7592.
 
 use oauth_storage::{
-    ClientRecord, Delete, Filter, Page, Replace, StorageError, StorageErrorKind,
-    TokenEndpointAuthMethod, Versioned,
+    ClientRecord, ClientRegistration, Delete, Filter, Page, Replace, StorageError,
+    StorageErrorKind, TokenEndpointAuthMethod, Versioned,
 };
 use oauth_types::env::EntropyError;
 use oauth_types::registration::{ClientInformation, ClientMetadata};
@@ -130,10 +130,13 @@ impl AuthorizationServer {
         Ok(self.remove_client(&found.record.id).await?)
     }
 
-    /// Removes a client, however it came to be known: from the first write on it can begin
-    /// nothing and refresh nothing; then its grants are closed, access tokens included; then it
-    /// is gone. `Ok` also when there is no such client. A pre-registered client that is still
-    /// configured comes back at the next start.
+    /// Removes a client, however it came to be known: from the first write on it proves nothing,
+    /// begins nothing and refreshes nothing; then its grants are closed, access tokens included;
+    /// then it is gone. `Ok` also when there is no such client.
+    ///
+    /// Of a pre-registered client an empty record stays, since its identifier could be entered
+    /// again: the barrier in it keeps a grant that was approved meanwhile from coming to life.
+    /// One that is still configured comes back at the next start.
     ///
     /// # Errors
     /// The store's; trying again goes on where it stopped.
@@ -145,6 +148,8 @@ impl AuthorizationServer {
             };
             let mut next = ClientRecord::clone(&found.record);
             next.epoch = next.epoch.saturating_add(1);
+            // A secret method without a secret.
+            next.token_endpoint_auth_method = TokenEndpointAuthMethod::ClientSecretBasic;
             next.secrets.clear();
             next.redirect_uris.clear();
             next.jwks = None;
@@ -154,7 +159,8 @@ impl AuthorizationServer {
             };
             self.close_grants_of(id).await?;
             // Whoever changed it meanwhile has made it able to begin something again.
-            if clients.delete(id, revision).await? != Delete::Conflict {
+            let stays = found.record.registration == ClientRegistration::Preregistered;
+            if stays || clients.delete(id, revision).await? != Delete::Conflict {
                 self.record(Event::ClientRemoved { client: id });
                 return Ok(());
             }
@@ -258,8 +264,6 @@ impl AuthorizationServer {
         let ceiling = record.scope.as_ref();
         let scope = ceiling.map_or_else(|| offered.clone(), |most| most.intersection(&offered));
         answer.metadata.scope = Some(scope.as_str().to_owned());
-        let method = record.token_endpoint_auth_method;
-        debug_assert!(method != TokenEndpointAuthMethod::None || record.secrets.is_empty());
         answer.client_secret_expires_at = secret_expires_at(record);
         answer.registration_client_uri = Some(self.registration_client_uri(&record.id));
         answer.registration_access_token = Some(token.to_owned());
@@ -284,7 +288,7 @@ impl Claims {
             ));
         }
         let mut text = |member| match metadata.other.remove(member) {
-            None => Ok(None),
+            None | Some(Value::Null) => Ok(None),
             Some(Value::String(text)) => Ok(Some(text)),
             Some(_) => Err(RegistrationError::Metadata(
                 "client_id and client_secret are strings",

@@ -4,6 +4,7 @@ use oauth_storage::{ClientRecord, DigestId, GrantType, TokenEndpointAuthMethod};
 use oauth_types::redirect_uri::RedirectKind;
 use oauth_types::registration::ClientMetadata;
 use oauth_types::{RedirectUri, Scope};
+use serde_json::Value;
 
 use super::{RegistrationError, RegistrationRules, display, jwks};
 
@@ -11,6 +12,8 @@ use super::{RegistrationError, RegistrationRules, display, jwks};
 const MOST_REDIRECT_URIS: usize = 32;
 /// Bytes of one address.
 const LONGEST_URI: usize = 2048;
+/// About how many bytes a store may have to keep for one stranger, see [`weight`].
+const MOST_WEIGHT: usize = 4608;
 
 /// Metadata that was judged and corrected.
 pub(crate) struct ValidMetadata {
@@ -37,6 +40,10 @@ impl ValidMetadata {
         judge_keys(&metadata, method)?;
         let redirect_uris = judge_redirect_uris(&mut metadata, rules)?;
         display::tidy(&mut metadata)?;
+        let kept = serde_json::to_value(&metadata).unwrap_or_default();
+        if weight(&kept) > MOST_WEIGHT {
+            return Err(RegistrationError::Metadata("the metadata are too much"));
+        }
         // A client that asked for what it needs at first could never step up later, so what is
         // registered is what the server offers; consent is asked scope by scope anyway.
         let ceiling = rules.scope.as_ref();
@@ -55,6 +62,8 @@ impl ValidMetadata {
     pub(crate) fn store_in(&self, record: &mut ClientRecord) {
         let mut stored = self.metadata.clone();
         stored.redirect_uris.clear();
+        // What is on offer may change, and the ceiling stands in the record.
+        stored.scope = None;
         record.jwks = stored.jwks.take();
         record.jwks_uri = stored.jwks_uri.take();
         record.token_endpoint_auth_method = self.method;
@@ -86,10 +95,28 @@ impl ValidMetadata {
             .collect();
         canonical.redirect_uris.sort();
         canonical.redirect_uris.dedup();
-        // A struct's members come in one order, and so do a map's.
-        let text = serde_json::to_string(&canonical).unwrap_or_default();
-        DigestId::of(&["open registration", &text])
+        DigestId::of(&["open registration", &text_of(&canonical)])
     }
+}
+
+/// What a document takes to keep: its text, and 64 bytes for each value and each name, since many
+/// small ones take far more than their text.
+fn weight(value: &Value) -> usize {
+    64 + match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+        Value::String(text) => text.len(),
+        Value::Array(elements) => elements.iter().map(weight).sum(),
+        Value::Object(members) => members
+            .iter()
+            .map(|(name, member)| 64 + name.len() + weight(member))
+            .sum(),
+    }
+}
+
+/// Metadata as JSON. A struct's members come in one order, and so do a map's.
+fn text_of(metadata: &ClientMetadata) -> String {
+    // proved: the values are strings, arrays and what was JSON before.
+    serde_json::to_string(metadata).expect("plain values")
 }
 
 /// The metadata of a record in the words of an answer.

@@ -5,6 +5,8 @@
     reason = "each test file uses its own part"
 )]
 
+pub mod managing;
+pub mod registering;
 pub mod signing;
 
 use std::sync::Arc;
@@ -103,6 +105,24 @@ impl Server {
             clock,
             public,
             confidential,
+        }
+    }
+
+    /// A server with this world and nobody registered.
+    pub fn bare(world: WorldBuilder) -> Self {
+        let storage = FaultyStorage::immediate(Arc::new(MemoryStorage::new()));
+        let World { server, clock, .. } = world.storage(Arc::new(storage.clone())).build();
+        let nobody = App {
+            client_id: "nobody".to_owned(),
+            client_secret: None,
+            redirect_uri: "https://nobody.example/".to_owned(),
+        };
+        Self {
+            service: Arc::new(OAuthService::new(Arc::new(server), Arc::new(PlainPages))),
+            storage,
+            clock,
+            public: nobody.clone(),
+            confidential: nobody,
         }
     }
 

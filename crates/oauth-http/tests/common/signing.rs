@@ -31,7 +31,12 @@ impl Signing {
 
     pub fn build(change: impl FnOnce(WorldBuilder) -> WorldBuilder) -> Self {
         let documents = Documents::default();
-        let server = Server::build(|builder| change(builder.outbound(documents.clone())));
+        let server = Server::build(|builder| {
+            change({
+                let documents = documents.clone();
+                builder.ports(|ports| ports.outbound(documents))
+            })
+        });
         let signer = Signer::new("ES256", "service-1");
         preregister(&server, "service", |client| {
             client.jwks = Some(signer.jwks())

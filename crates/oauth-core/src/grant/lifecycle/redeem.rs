@@ -92,7 +92,8 @@ pub(crate) fn redeem(
         return Refuse(TokenError::CodeRejected);
     }
     let policy = &config.policy;
-    let expires_at = now.plus(policy.access_token_lifetime).min(grant.expires_at);
+    let lifetimes = policy.lifetimes(request.standing.lifetimes);
+    let expires_at = now.plus(lifetimes.access_token).min(grant.expires_at);
     let issued = Issued {
         grant: grant.id,
         generation: 0,
@@ -118,7 +119,7 @@ pub(crate) fn redeem(
         next.refresh = Some(RefreshTokenRecord {
             hash: fresh.refresh_hash,
             generation: 0,
-            expires_at: now.plus(policy.refresh_idle_lifetime).min(grant.expires_at),
+            expires_at: now.plus(lifetimes.refresh_idle).min(grant.expires_at),
             predecessor: None,
         });
     }

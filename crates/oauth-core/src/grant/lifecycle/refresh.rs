@@ -161,13 +161,14 @@ fn rotate(
     let key = ring.active();
     let successor = derive_refresh(key, grant, generation, salt, request.secret);
     let access = derive_access(key, grant, generation, salt, request.secret, &target);
-    let expires_at = now.plus(policy.access_token_lifetime).min(grant.expires_at);
+    let lifetimes = policy.lifetimes(request.standing.lifetimes);
+    let expires_at = now.plus(lifetimes.access_token).min(grant.expires_at);
     let access_hash = access.hash();
     let mut next = grant.clone();
     next.refresh = Some(RefreshTokenRecord {
         hash: successor.hash(),
         generation,
-        expires_at: now.plus(policy.refresh_idle_lifetime).min(grant.expires_at),
+        expires_at: now.plus(lifetimes.refresh_idle).min(grant.expires_at),
         predecessor: Some(Predecessor {
             hash: current.hash,
             salt,
@@ -260,9 +261,8 @@ fn retry(
     if of_generation > RETRY_VARIANTS {
         return Refresh::Refuse(TokenError::RefreshRejected);
     }
-    let expires_at = now
-        .plus(config.policy.access_token_lifetime)
-        .min(grant.expires_at);
+    let lifetimes = config.policy.lifetimes(request.standing.lifetimes);
+    let expires_at = now.plus(lifetimes.access_token).min(grant.expires_at);
     let issued = issued(expires_at);
     let mut next = grant.clone();
     let retired = keep_access(

@@ -34,6 +34,7 @@ fn approved(epochs: Epochs, transaction_expires_at: Timestamp) -> GrantRecord {
         scope: Scope::parse("mcp:tools").unwrap(),
         resources: vec![config.resources[0].uri.clone()],
         epochs,
+        lifetimes: ClientLifetimes::default(),
         code: secret(2).hash(),
         challenge: CodeChallenge::of(CodeVerifier::parse(&text).unwrap()),
         redirect_uri: RedirectUri::parse("http://127.0.0.1/cb").unwrap(),
@@ -46,6 +47,7 @@ fn standing(current: Epochs) -> Standing {
     Standing {
         current,
         disabled: false,
+        lifetimes: ClientLifetimes::default(),
     }
 }
 
@@ -112,8 +114,8 @@ fn every_epoch_is_a_barrier() {
         assert!(!standing(above).covers(&grant), "{above:?}");
     }
     let disabled = Standing {
-        current: held,
         disabled: true,
+        ..standing(held)
     };
     assert!(!disabled.covers(&grant));
 }
