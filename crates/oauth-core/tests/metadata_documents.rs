@@ -23,8 +23,10 @@ const ID: &str = "https://app.example/client.json";
 
 /// A web of documents. Each fetch lets others run first.
 #[derive(Clone, Default)]
-struct Web(Arc<Mutex<(HashMap<String, Answer>, Vec<String>)>>);
+struct Web(Arc<Mutex<Served>>);
 
+/// What is there, and what was fetched.
+type Served = (HashMap<String, Answer>, Vec<String>);
 type Answer = (u16, String, Option<String>);
 
 impl Web {

@@ -132,16 +132,20 @@ mod tests {
             "https://app.example/{}",
             "a".repeat(2048)
         )));
-        let mut rules = MetadataDocumentRules::default();
-        rules.allow_query = true;
+        let rules = MetadataDocumentRules {
+            allow_query: true,
+            ..MetadataDocumentRules::default()
+        };
         assert!(ClientIdUrl::parse("https://app.example/c?x=1", &rules).is_ok());
     }
 
     /// CIMD-27: a trust policy by host.
     #[test]
     fn hosts_can_be_allowed_and_denied() {
-        let mut rules = MetadataDocumentRules::default();
-        rules.denied_hosts = vec!["evil.example".to_owned()];
+        let mut rules = MetadataDocumentRules {
+            denied_hosts: vec!["evil.example".to_owned()],
+            ..MetadataDocumentRules::default()
+        };
         let host = |text, rules: &MetadataDocumentRules| ClientIdUrl::parse(text, rules).err();
         assert_eq!(
             host("https://EVIL.example/c", &rules),

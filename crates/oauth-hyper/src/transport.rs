@@ -1,0 +1,251 @@
+//! One request to one checked address.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::{HeaderMap, Request, header};
+use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use oauth_core::outbound::{Fetched, Outbound, OutboundError};
+use oauth_core::types::Issuer;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use url::{Host, Url};
+
+use crate::address::is_public;
+use crate::resolve::{Resolve, SystemResolver};
+
+/// What we call ourselves, whoever asks.
+const USER_AGENT: &str = concat!("oauth-hyper/", env!("CARGO_PKG_VERSION"));
+/// Addresses that are tried, one after another.
+const MOST_ADDRESSES: usize = 4;
+/// Bytes of an answer's head.
+const MOST_HEAD: usize = 16 * 1024;
+/// Documents fetched at once, by all requests together.
+const AT_ONCE: usize = 64;
+
+/// Fetches documents by the rules of this crate.
+#[derive(Clone)]
+pub struct GuardedTransport {
+    resolver: Arc<dyn Resolve>,
+    tls: Arc<ClientConfig>,
+    loopback: bool,
+    connect_within: Duration,
+    answer_within: Duration,
+    turns: Arc<Semaphore>,
+}
+
+/// The transport cannot be made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TransportError {
+    /// The system trusts no certificate authority, or its list cannot be read.
+    #[error("no certificate authorities are installed on this system")]
+    NoRoots,
+    /// The TLS library refuses its own defaults.
+    #[error("TLS cannot be set up")]
+    Tls(#[from] rustls::Error),
+    /// A certificate to trust is malformed.
+    #[error("a certificate to trust is malformed")]
+    Certificate,
+}
+
+/// Loopback addresses were to be allowed for an issuer that is not on one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("loopback documents are for an issuer on a loopback address only")]
+pub struct NotLoopback;
+
+impl GuardedTransport {
+    /// Trusts the certificate authorities of the system, also those named by `SSL_CERT_FILE`.
+    ///
+    /// # Errors
+    /// See [`TransportError`].
+    pub fn new() -> Result<Self, TransportError> {
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        if roots.is_empty() {
+            return Err(TransportError::NoRoots);
+        }
+        Self::with_roots(roots)
+    }
+
+    /// Trusts these certificate authorities, in DER, and no others.
+    ///
+    /// # Errors
+    /// See [`TransportError`].
+    pub fn trusting(authorities: &[Vec<u8>]) -> Result<Self, TransportError> {
+        let mut roots = RootCertStore::empty();
+        for authority in authorities {
+            let added = roots.add(CertificateDer::from_slice(authority));
+            added.map_err(|_| TransportError::Certificate)?;
+        }
+        Self::with_roots(roots)
+    }
+
+    fn with_roots(roots: RootCertStore) -> Result<Self, TransportError> {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let tls = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        Ok(Self {
+            resolver: Arc::new(SystemResolver),
+            tls: Arc::new(tls),
+            loopback: false,
+            connect_within: Duration::from_secs(2),
+            answer_within: Duration::from_secs(5),
+            turns: Arc::new(Semaphore::new(AT_ONCE)),
+        })
+    }
+
+    /// Asks this resolver instead of the system's.
+    #[must_use]
+    pub fn resolver(mut self, resolver: impl Resolve + 'static) -> Self {
+        self.resolver = Arc::new(resolver);
+        self
+    }
+
+    /// How long a connection may take to be made, and all of a fetch. Default 2 and 5 seconds.
+    #[must_use]
+    pub const fn within(mut self, connect: Duration, answer: Duration) -> Self {
+        self.connect_within = connect;
+        self.answer_within = answer;
+        self
+    }
+
+    /// Lets documents be on this computer: for development, where the issuer is, too.
+    ///
+    /// # Errors
+    /// [`NotLoopback`] for any other issuer, so no production configuration can do this.
+    pub fn danger_allow_loopback(mut self, issuer: &Issuer) -> Result<Self, NotLoopback> {
+        if !issuer.is_loopback_http() {
+            return Err(NotLoopback);
+        }
+        self.loopback = true;
+        Ok(self)
+    }
+
+    fn allows(&self, address: IpAddr) -> bool {
+        is_public(address) || (self.loopback && address.is_loopback())
+    }
+
+    /// The addresses to try. A name with one address that is not allowed is refused whole: nobody
+    /// who means well has such a name.
+    async fn addresses(&self, url: &Url) -> Result<Vec<SocketAddr>, OutboundError> {
+        let port = url.port_or_known_default().unwrap_or(443);
+        let found = match url.host() {
+            // The URL parser has already read every notation of a literal address.
+            Some(Host::Ipv4(address)) => vec![IpAddr::V4(address)],
+            Some(Host::Ipv6(address)) => vec![IpAddr::V6(address)],
+            Some(Host::Domain(name)) => self.resolver.resolve(name).await.map_err(failed)?,
+            None => Vec::new(),
+        };
+        if found.is_empty() || !found.iter().all(|address| self.allows(*address)) {
+            return Err(OutboundError::Forbidden);
+        }
+        let pinned = found.into_iter().take(MOST_ADDRESSES);
+        Ok(pinned
+            .map(|address| SocketAddr::new(address, port))
+            .collect())
+    }
+
+    async fn connect(&self, addresses: &[SocketAddr]) -> Result<TcpStream, OutboundError> {
+        let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
+        for address in addresses {
+            match timeout(self.connect_within, TcpStream::connect(address)).await {
+                Ok(Ok(stream)) => return Ok(stream),
+                Ok(Err(error)) => last = error,
+                Err(_) => last = io::ErrorKind::TimedOut.into(),
+            }
+        }
+        Err(failed(last))
+    }
+
+    async fn get(&self, url: &Url, most_bytes: usize) -> Result<Fetched, OutboundError> {
+        let stream = self.connect(&self.addresses(url).await?).await?;
+        let name = url.host_str().unwrap_or_default();
+        let name = name
+            .trim_start_matches('[')
+            .trim_end_matches(']')
+            .to_owned();
+        let name = ServerName::try_from(name).map_err(failed)?;
+        let tls = TlsConnector::from(Arc::clone(&self.tls));
+        let stream = tls.connect(name, stream).await.map_err(failed)?;
+        let handshake = http1::Builder::new()
+            .max_buf_size(MOST_HEAD)
+            .handshake(TokioIo::new(stream))
+            .await;
+        let (mut sender, connection) = handshake.map_err(failed)?;
+        let request = Request::get(&url[url::Position::BeforePath..url::Position::AfterQuery])
+            .header(
+                header::HOST,
+                &url[url::Position::BeforeHost..url::Position::AfterPort],
+            )
+            .header(header::ACCEPT, "application/json")
+            .header(header::USER_AGENT, USER_AGENT)
+            .header(header::CONNECTION, "close")
+            .body(Empty::<Bytes>::new())
+            .map_err(failed)?;
+        // Dropping the set with this future closes the connection.
+        let mut driver = tokio::task::JoinSet::new();
+        driver.spawn(connection);
+        let response = sender.send_request(request).await.map_err(failed)?;
+        let (head, body) = response.into_parts();
+        let body = Limited::new(body, most_bytes).collect().await;
+        let body = body.map_err(|error| match error.is::<LengthLimitError>() {
+            true => OutboundError::TooLarge,
+            false => OutboundError::Failed(error),
+        })?;
+        Ok(Fetched {
+            status: head.status.as_u16(),
+            content_type: text(&head.headers, header::CONTENT_TYPE),
+            cache_control: text(&head.headers, header::CACHE_CONTROL),
+            body: body.to_bytes().to_vec(),
+        })
+    }
+}
+
+#[async_trait]
+impl Outbound for GuardedTransport {
+    async fn fetch(&self, url: &str, most_bytes: usize) -> Result<Fetched, OutboundError> {
+        let url = Url::parse(url).map_err(failed)?;
+        let plain = url.username().is_empty() && url.password().is_none();
+        if url.scheme() != "https" || !plain {
+            return Err(OutboundError::Forbidden);
+        }
+        let _turn = self.turns.try_acquire().map_err(failed)?;
+        let answer = timeout(self.answer_within, self.get(&url, most_bytes)).await;
+        answer.map_err(failed)?
+    }
+}
+
+impl std::fmt::Debug for GuardedTransport {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("GuardedTransport")
+            .field("loopback", &self.loopback)
+            .finish_non_exhaustive()
+    }
+}
+
+fn failed(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> OutboundError {
+    OutboundError::Failed(cause.into())
+}
+
+/// All values of a header, joined as HTTP joins them.
+fn text(headers: &HeaderMap, name: header::HeaderName) -> Option<String> {
+    let values: Vec<&str> = headers
+        .get_all(name)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .collect();
+    (!values.is_empty()).then(|| values.join(", "))
+}

@@ -1,0 +1,292 @@
+//! The transport against servers that mean no good, over real sockets.
+
+use std::io;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use oauth_core::outbound::{Fetched, Outbound, OutboundError};
+use oauth_core::types::Issuer;
+use oauth_hyper::{GuardedTransport, NotLoopback, Resolve};
+use rcgen::CertifiedKey;
+use rustls::pki_types::PrivatePkcs8KeyDer;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+
+/// Answers every request with the same bytes, slowly if told to.
+struct Server {
+    port: u16,
+    authority: Vec<u8>,
+    heard: Arc<Mutex<Vec<String>>>,
+}
+
+impl Server {
+    async fn start(name: &str, answer: Vec<u8>, pause: Duration) -> Self {
+        let CertifiedKey { cert, signing_key } =
+            rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
+        let key = PrivatePkcs8KeyDer::from(signing_key.serialize_der());
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![cert.der().clone()], key.into())
+            .unwrap();
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let heard: Arc<Mutex<Vec<String>>> = Arc::default();
+        let hears = Arc::clone(&heard);
+        tokio::spawn(async move {
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                let (acceptor, answer) = (acceptor.clone(), answer.clone());
+                let hears = Arc::clone(&hears);
+                tokio::spawn(async move {
+                    let Ok(mut stream) = acceptor.accept(stream).await else {
+                        return;
+                    };
+                    let mut request = vec![0; 4096];
+                    let length = stream.read(&mut request).await.unwrap_or(0);
+                    let text = String::from_utf8_lossy(&request[..length]).into_owned();
+                    hears.lock().unwrap().push(text);
+                    for piece in answer.chunks(1024) {
+                        if stream.write_all(piece).await.is_err() {
+                            return;
+                        }
+                        tokio::time::sleep(pause).await;
+                    }
+                    let _ = stream.shutdown().await;
+                });
+            }
+        });
+        Self {
+            port,
+            authority: cert.der().to_vec(),
+            heard,
+        }
+    }
+
+    async fn answering(answer: &str) -> Self {
+        Self::start("app.example", answer.as_bytes().to_vec(), Duration::ZERO).await
+    }
+
+    fn url(&self) -> String {
+        format!("https://app.example:{}/client.json", self.port)
+    }
+
+    /// Allowed to come here, since it knows where `app.example` is and whom to trust.
+    fn client(&self) -> GuardedTransport {
+        let issuer = Issuer::parse("http://127.0.0.1:3000").unwrap();
+        GuardedTransport::trusting(std::slice::from_ref(&self.authority))
+            .unwrap()
+            .resolver(Names::always(&["127.0.0.1"]))
+            .danger_allow_loopback(&issuer)
+            .unwrap()
+            .within(Duration::from_millis(500), Duration::from_secs(2))
+    }
+
+    async fn fetch(&self) -> Result<Fetched, OutboundError> {
+        self.client().fetch(&self.url(), 5120).await
+    }
+}
+
+/// A name server that answers one thing after another, and the last for ever.
+#[derive(Clone)]
+struct Names {
+    answers: Arc<Vec<Vec<IpAddr>>>,
+    asked: Arc<AtomicUsize>,
+}
+
+impl Names {
+    fn in_turn(answers: &[&[&str]]) -> Self {
+        let parse = |list: &&[&str]| list.iter().map(|text| text.parse().unwrap()).collect();
+        Self {
+            answers: Arc::new(answers.iter().map(parse).collect()),
+            asked: Arc::default(),
+        }
+    }
+    fn always(addresses: &[&str]) -> Self {
+        Self::in_turn(&[addresses])
+    }
+}
+
+#[async_trait]
+impl Resolve for Names {
+    async fn resolve(&self, _: &str) -> io::Result<Vec<IpAddr>> {
+        let asked = self.asked.fetch_add(1, Ordering::SeqCst);
+        Ok(self.answers[asked.min(self.answers.len() - 1)].clone())
+    }
+}
+
+const OK: &str = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nCache-Control: max-age=60\r\nContent-Length: 2\r\n\r\n{}";
+
+/// CIMD-5, CIMD-18: one plain GET that says nothing about us but our name.
+#[tokio::test]
+async fn a_document_is_fetched_and_nothing_is_given_away() {
+    let server = Server::answering(OK).await;
+    let fetched = server.fetch().await.unwrap();
+    assert_eq!((fetched.status, fetched.body.as_slice()), (200, &b"{}"[..]));
+    assert_eq!(fetched.content_type.as_deref(), Some("application/json"));
+    assert_eq!(fetched.cache_control.as_deref(), Some("max-age=60"));
+    let heard = server.heard.lock().unwrap().join("").to_lowercase();
+    assert!(
+        heard.starts_with("get /client.json http/1.1\r\n"),
+        "{heard}"
+    );
+    assert!(heard.contains("accept: application/json"));
+    for never in [
+        "cookie",
+        "authorization",
+        "referer",
+        "x-forwarded",
+        "forwarded",
+    ] {
+        assert!(!heard.contains(never), "{never}");
+    }
+    assert_eq!(heard.matches(": ").count(), 4, "{heard}");
+}
+
+/// CIMD-7, CIMD-6: a redirect is an answer, and nobody goes there.
+#[tokio::test]
+async fn a_redirect_is_not_followed() {
+    let elsewhere = Server::answering(OK).await;
+    let location = elsewhere.url();
+    let server = Server::answering(&format!(
+        "HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n"
+    ))
+    .await;
+    assert_eq!(server.fetch().await.unwrap().status, 302);
+    assert!(elsewhere.heard.lock().unwrap().is_empty());
+}
+
+/// CIMD-13: reading stops, whatever the length was said to be.
+#[tokio::test]
+async fn an_answer_that_is_too_long_is_not_read() {
+    let body = "x".repeat(1 << 20);
+    for head in [
+        format!("Content-Length: {}", body.len()),
+        "Connection: close".to_owned(),
+    ] {
+        let answer = format!("HTTP/1.1 200 OK\r\n{head}\r\n\r\n{body}");
+        let refused = Server::answering(&answer).await.fetch().await;
+        assert!(matches!(refused, Err(OutboundError::TooLarge)), "{head}");
+    }
+    let chunks = "400\r\n".to_owned() + &"y".repeat(1024) + "\r\n";
+    let chunked = format!(
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{}0\r\n\r\n",
+        chunks.repeat(64)
+    );
+    let refused = Server::answering(&chunked).await.fetch().await;
+    assert!(matches!(refused, Err(OutboundError::TooLarge)));
+    let head = format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n{{}}", "z".repeat(100_000));
+    let refused = Server::answering(&head).await.fetch().await;
+    assert!(matches!(refused, Err(OutboundError::Failed(_))));
+}
+
+/// CIMD-18: a server that drips is left.
+#[tokio::test]
+async fn a_slow_answer_is_given_up() {
+    let answer = format!("HTTP/1.1 200 OK\r\n\r\n{}", "x".repeat(64 * 1024));
+    let pause = Duration::from_millis(200);
+    let server = Server::start("app.example", answer.into_bytes(), pause).await;
+    let client = server
+        .client()
+        .within(Duration::from_millis(200), Duration::from_millis(500));
+    let began = tokio::time::Instant::now();
+    let refused = client.fetch(&server.url(), 1 << 20).await;
+    assert!(matches!(refused, Err(OutboundError::Failed(_))));
+    assert!(began.elapsed() < Duration::from_secs(2));
+}
+
+/// CIMD-17: https, with a certificate of that very name by an authority that is trusted.
+#[tokio::test]
+async fn only_https_with_the_right_certificate_is_fetched() {
+    let server = Server::answering(OK).await;
+    let client = server.client();
+    for forbidden in [
+        format!("http://app.example:{}/client.json", server.port),
+        format!("ftp://app.example:{}/client.json", server.port),
+        format!("https://user@app.example:{}/client.json", server.port),
+        "javascript:alert(1)".to_owned(),
+        "file:///etc/passwd".to_owned(),
+    ] {
+        let refused = client.fetch(&forbidden, 5120).await;
+        assert!(
+            matches!(refused, Err(OutboundError::Forbidden)),
+            "{forbidden}"
+        );
+    }
+    let other_name = format!("https://other.example:{}/client.json", server.port);
+    assert!(matches!(
+        client.fetch(&other_name, 5120).await,
+        Err(OutboundError::Failed(_))
+    ));
+    let stranger = Server::answering(OK).await;
+    let untrusted = client.fetch(&stranger.url(), 5120).await;
+    assert!(matches!(untrusted, Err(OutboundError::Failed(_))));
+    assert!(stranger.heard.lock().unwrap().is_empty());
+}
+
+/// CIMD-14, CIMD-16: no way to this computer, by name or by number, unless development says so;
+/// and only an issuer on this computer can say so.
+#[tokio::test]
+async fn local_addresses_are_refused_by_name_and_by_number() {
+    let server = Server::answering(OK).await;
+    let client = || GuardedTransport::trusting(std::slice::from_ref(&server.authority)).unwrap();
+    for local in [
+        &["127.0.0.1"][..],
+        &["::1"],
+        &["10.0.0.1"],
+        &["::ffff:127.0.0.1"],
+    ] {
+        let client = client().resolver(Names::always(local));
+        let refused = client.fetch(&server.url(), 5120).await;
+        assert!(
+            matches!(refused, Err(OutboundError::Forbidden)),
+            "{local:?}"
+        );
+    }
+    // One bad address among good ones is enough.
+    let mixed = client().resolver(Names::always(&["1.1.1.1", "169.254.169.254"]));
+    let refused = mixed.fetch(&server.url(), 5120).await;
+    assert!(matches!(refused, Err(OutboundError::Forbidden)));
+    for host in [
+        "127.0.0.1",
+        "0x7f000001",
+        "2130706433",
+        "127.1",
+        "[::1]",
+        "[::ffff:7f00:1]",
+    ] {
+        let literal = format!("https://{host}:{}/client.json", server.port);
+        let refused = client().fetch(&literal, 5120).await;
+        assert!(matches!(refused, Err(OutboundError::Forbidden)), "{host}");
+    }
+    let production = Issuer::parse("https://mcp.example").unwrap();
+    assert_eq!(
+        client().danger_allow_loopback(&production).err(),
+        Some(NotLoopback)
+    );
+    assert!(server.heard.lock().unwrap().is_empty());
+}
+
+/// CIMD-15: a name that resolves to a public address when it is checked and to this computer when
+/// it is connected to: it is asked once, and the connection goes to what was checked.
+#[tokio::test]
+async fn what_was_checked_is_what_is_connected_to() {
+    let server = Server::answering(OK).await;
+    // Nobody answers there (RFC 7526 took the prefix out of use), but it passes for public.
+    let names = Names::in_turn(&[&["192.0.1.1"], &["127.0.0.1"]]);
+    let client = server
+        .client()
+        .resolver(names.clone())
+        .within(Duration::from_millis(300), Duration::from_secs(1));
+    let refused = client.fetch(&server.url(), 5120).await;
+    assert!(matches!(refused, Err(OutboundError::Failed(_))));
+    assert_eq!(names.asked.load(Ordering::SeqCst), 1);
+    assert!(server.heard.lock().unwrap().is_empty());
+}
