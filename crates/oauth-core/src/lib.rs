@@ -49,6 +49,7 @@ pub mod software_statement;
 pub mod token;
 mod token_text;
 
+pub use oauth_jose::KeySet;
 pub use oauth_storage as storage;
 pub use oauth_types as types;
 

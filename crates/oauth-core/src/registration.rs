@@ -2,8 +2,8 @@
 //!
 //! Open registrations of public clients are shared and unmanaged: whoever registers in the same
 //! words gets the same identifier, and so nobody a token to change or delete it with.
-//! Confidential clients, and whoever brings an initial access token, get an identifier of their
-//! own and management.
+//! Confidential clients, and whoever brings an initial access token or a software statement, get
+//! an identifier of their own and management.
 
 mod display;
 mod hook;
@@ -13,6 +13,7 @@ mod management;
 mod metadata;
 mod preregistered;
 mod rules;
+mod statement;
 
 use oauth_storage::{
     ClientRecord, ClientRegistration, ClientSecret, Insert, StorageError, StorageErrorKind,
@@ -121,7 +122,7 @@ impl AuthorizationServer {
     /// `Storage` and `Entropy` when the server fails, and then trying again does no harm.
     pub async fn register_with(
         &self,
-        mut metadata: ClientMetadata,
+        metadata: ClientMetadata,
         initial_access_token: Option<&str>,
         source: Source,
     ) -> Result<ClientInformation, RegistrationError> {
@@ -136,15 +137,17 @@ impl AuthorizationServer {
             }
             _ => {}
         }
+        let now = self.now();
+        let mut metadata = self.as_stated(metadata, now)?;
         let authorized = initial_access_token.is_some();
         let circumstances = Circumstances::new(source, authorized);
         self.registration_policy()
             .judge(&mut metadata, &circumstances)
             .await?;
+        let stated = metadata.software_statement.is_some();
         let valid = ValidMetadata::judge(metadata, rules, &self.config.scopes())?;
-        let now = self.now();
         let public = valid.method == TokenEndpointAuthMethod::None;
-        let managed = authorized || !public || rules.manage_public_registrations;
+        let managed = authorized || stated || !public || rules.manage_public_registrations;
 
         let fresh = ClientId::generate(self.entropy())?;
         let (id, kept_for) = if authorized {

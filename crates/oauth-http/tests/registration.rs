@@ -300,19 +300,3 @@ fn texts_for_people_are_judged_in_every_language() {
     let refused = error(&register(&server, &body));
     assert_eq!(refused, (400, "invalid_client_metadata".to_owned()));
 }
-
-/// AS-DCR-13: a statement that counts for nothing is refused, not ignored.
-#[test]
-fn software_statements_are_refused_by_name() {
-    let server = Server::new();
-    for (statement, code) in [
-        ("eyJh.eyJi.c2ln", "unapproved_software_statement"),
-        ("eyJh.eyJi.", "invalid_software_statement"),
-        ("not a statement", "invalid_software_statement"),
-        ("", "invalid_software_statement"),
-    ] {
-        let mut body = public("https://app.example/cb");
-        body["software_statement"] = json!(statement);
-        assert_eq!(error(&register(&server, &body)), (400, code.to_owned()));
-    }
-}

@@ -80,13 +80,14 @@ impl AuthorizationServer {
                 "client_id is required and cannot change",
             ));
         }
+        let now = self.now();
+        let mut metadata = self.as_stated(metadata, now)?;
         let circumstances = Circumstances::new(source, true);
         self.registration_policy()
             .judge(&mut metadata, &circumstances)
             .await?;
         let rules = &self.policy().registration;
         let valid = ValidMetadata::judge(metadata, rules, &self.config.scopes())?;
-        let now = self.now();
         for _ in 0..ROUNDS {
             let found = self.managed(client_id, token).await?;
             let mut next = ClientRecord::clone(&found.record);

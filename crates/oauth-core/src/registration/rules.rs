@@ -3,6 +3,8 @@
 use oauth_types::redirect_uri::{InvalidRedirectUri, WELL_KNOWN_SCHEMES};
 use oauth_types::{Lifetime, RedirectUri, Scope, SecretHash};
 
+use crate::software_statement::SoftwareStatementIssuer;
+
 /// Who may register a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
@@ -26,6 +28,10 @@ pub struct RegistrationRules {
     /// Digests of the initial access tokens, see [`SecretHash::from_configured`]. Who brings one
     /// gets a client of its own that it can manage, whatever the mode. Default none.
     pub initial_access_tokens: Vec<SecretHash>,
+    /// Whose software statements count. Who brings one gets a client of its own that it can
+    /// manage, but no place outside the limits: programs carry their statement to everybody.
+    /// Default nobody's, and then each is refused.
+    pub software_statements: Vec<SoftwareStatementIssuer>,
     /// Whether public clients of open registration, too, each get an identifier of their own and
     /// can be managed. Then nothing is shared. Default no.
     pub manage_public_registrations: bool,
@@ -51,6 +57,7 @@ impl Default for RegistrationRules {
         Self {
             mode: RegistrationMode::Open,
             initial_access_tokens: Vec::new(),
+            software_statements: Vec::new(),
             manage_public_registrations: false,
             unused_clients: 10_000,
             unused_client_lifetime: Lifetime::days(7),
