@@ -35,6 +35,9 @@ pub(crate) struct Flags {
     /// OAUTH_ROOT_SECRET counts, and without that one is made in .quickstart.
     #[arg(long, value_name = "FILE")]
     pub(crate) root_secret_file: Option<PathBuf>,
+    /// Accept client metadata documents that are on this machine: for developing a client.
+    #[arg(long)]
+    pub(crate) danger_allow_loopback_metadata: bool,
     /// Count no attempts: for load tests on this machine.
     #[arg(long)]
     pub(crate) danger_no_rate_limits: bool,

@@ -20,8 +20,10 @@ use oauth_axum::{BearerLayer, Claims, Interaction, OAuthService, ProtectedResour
 use oauth_core::types::env::{OsEntropy, SystemClock};
 use oauth_core::types::{Issuer, Lifetime, ResourceUri, Scope};
 use oauth_core::{
-    AuthorizationServer, DangerNoLimits, Event, EventSink, Ports, ResourcePolicy, ServerConfig,
+    AuthorizationServer, DangerNoLimits, Event, EventSink, MetadataDocumentRules, Ports,
+    ResourcePolicy, ServerConfig,
 };
+use oauth_hyper::GuardedTransport;
 use oauth_ui::{DangerAutoApprove, Pages, StoredPasswords};
 use tokio::net::TcpListener;
 
@@ -79,6 +81,14 @@ async fn run(flags: Flags) -> Result<(), Box<dyn Error>> {
     if flags.danger_no_rate_limits {
         ports = ports.limiter(DangerNoLimits);
     }
+    // Clients may bring a document about themselves instead of registering.
+    match documents(&flags, &issuer) {
+        Ok(transport) => {
+            config.policy.metadata_documents = Some(MetadataDocumentRules::default());
+            ports = ports.outbound(transport);
+        }
+        Err(why) => tracing::warn!("client metadata documents are off: {why}"),
+    }
     let server =
         Arc::new(AuthorizationServer::open(config, store.storage.clone(), &root, ports).await?);
     server.preregister(&data::service_client(&mcp)).await?;
@@ -108,6 +118,15 @@ async fn run(flags: Flags) -> Result<(), Box<dyn Error>> {
     tokio::spawn(sweep(server));
     flags.announce(&origin, &issuer, &store.place, (USER, PASSWORD));
     serve::until_signal(listener, app, stop_tools).await
+}
+
+/// How documents of strangers are fetched.
+fn documents(flags: &Flags, issuer: &Issuer) -> Result<GuardedTransport, Box<dyn Error>> {
+    let transport = GuardedTransport::new()?;
+    Ok(match flags.danger_allow_loopback_metadata {
+        true => transport.danger_allow_loopback(issuer)?,
+        false => transport,
+    })
 }
 
 /// Reports who called, as far as the token tells.

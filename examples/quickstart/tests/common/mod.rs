@@ -48,6 +48,16 @@ pub struct Quickstart {
 impl Quickstart {
     /// Starts it in a folder, its log appended to `log` there, and waits until it is ready.
     pub fn start(folder: &Path, port: u16, flags: &[&str]) -> Self {
+        Self::start_with(folder, port, flags, &[])
+    }
+
+    /// The same, with some variables of its own in the environment.
+    pub fn start_with(
+        folder: &Path,
+        port: u16,
+        flags: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Self {
         let log = File::options()
             .create(true)
             .append(true)
@@ -57,6 +67,7 @@ impl Quickstart {
             .current_dir(folder)
             .env("RUST_LOG", "info,rmcp=warn")
             .env_remove("OAUTH_ROOT_SECRET")
+            .envs(variables.iter().copied())
             .args([
                 "--listen",
                 &format!("127.0.0.1:{port}"),
