@@ -164,6 +164,8 @@ fn consent_page(
         handle: visit.handle,
         client_name: pending.client_name(),
         vouched_for: pending.is_client_vouched_for(),
+        client_host: pending.client_host(),
+        uri_elsewhere: pending.is_client_uri_elsewhere(),
         kind: pending.redirect_kind().into(),
         redirect_host: pending.redirect_host(),
         subject,

@@ -47,6 +47,10 @@ pub(crate) struct ConsentView<'a> {
     pub(crate) handle: &'a str,
     pub(crate) client_name: Option<&'a str>,
     pub(crate) vouched_for: bool,
+    /// The host of its metadata document.
+    pub(crate) client_host: Option<&'a str>,
+    /// Whether its home page is on another host than its redirect URIs.
+    pub(crate) uri_elsewhere: bool,
     pub(crate) kind: Destination,
     pub(crate) redirect_host: &'a str,
     pub(crate) subject: &'a str,

@@ -2,12 +2,18 @@ use super::*;
 use crate::view::Destination;
 
 fn consent(name: &str, scopes: &[(&str, &str)]) -> String {
+    consent_by(name, None, scopes)
+}
+
+fn consent_by(name: &str, client_host: Option<&str>, scopes: &[(&str, &str)]) -> String {
     let view = ConsentView {
         style: style(),
         action: "/authorize/interact",
         handle: "sealed",
         client_name: Some(name),
         vouched_for: false,
+        client_host,
+        uri_elsewhere: client_host.is_some(),
         kind: Destination::ThisComputer,
         redirect_host: "127.0.0.1:5000",
         subject: "alice",
@@ -63,6 +69,18 @@ fn consent_says_where_access_goes_and_what_for() {
             .count(),
         0
     );
+}
+
+/// CIMD-25, AS-DCR-18, AS-AUTHZ-23: the host that a client's document came from, and a home page
+/// that is elsewhere.
+#[test]
+fn consent_names_the_host_that_vouches_for_a_client() {
+    let html = consent_by("App", Some("app.example"), &[("mcp:tools", "Use tools")]);
+    assert!(html.contains("<span class=\"host\">app.example</span>"));
+    assert!(html.contains("on another site"));
+    assert!(!html.contains("Unverified"));
+    let html = consent("App", &[("mcp:tools", "Use tools")]);
+    assert!(!html.contains("on another site"));
 }
 
 #[test]
