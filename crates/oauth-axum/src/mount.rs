@@ -9,7 +9,8 @@ use axum::routing::any;
 ///
 /// The peer's address, by which attempts are counted, is taken from axum's `ConnectInfo`: serve
 /// the application with `into_make_service_with_connect_info::<SocketAddr>()`. No forwarded
-/// header is believed.
+/// header is believed, unless [`OAuthService::behind`](oauth_http::server::OAuthService::behind)
+/// names the proxies.
 #[cfg(feature = "server")]
 pub fn authorization_server<S>(
     service: std::sync::Arc<oauth_http::server::OAuthService>,

@@ -44,6 +44,11 @@ impl Limit {
     pub const CLIENT_AUTHENTICATION: Self =
         Self::new("client_authentication", 20, Lifetime::minutes(1));
 
+    /// Codes and refresh tokens of one client from one address that were not good.
+    pub const REFUSED_GRANTS: Self = Self::new("refused_grants", 60, Lifetime::minutes(1));
+    /// Tokens that one resource server asked about and that were not active.
+    pub const INACTIVE_TOKENS: Self = Self::new("inactive_tokens", 600, Lifetime::minutes(1));
+
     /// A limit of one's own.
     pub const fn new(name: &'static str, attempts: u32, per: Lifetime) -> Self {
         Self {

@@ -1,11 +1,13 @@
 //! The token endpoint: which grant a request is for, and how it fails.
 
+use std::sync::Arc;
+
 use oauth_storage::StorageError;
 use oauth_types::env::EntropyError;
 use oauth_types::{TokenErrorCode, TokenRequest, TokenResponse};
 
 use crate::client_auth::{ClientAuthError, PresentedClient};
-use crate::limit::{Limited, Source};
+use crate::limit::{Limit, Limited, Source};
 use crate::server::AuthorizationServer;
 
 impl AuthorizationServer {
@@ -29,12 +31,21 @@ impl AuthorizationServer {
             .ok_or(TokenError::Request("grant_type is required"))?;
         let now = self.now();
         let client = self.authenticate(presented, source, now).await?;
-        match grant_type {
+        let asking = Arc::clone(&client);
+        let answer = match grant_type {
             "authorization_code" => self.exchange(client, request, source, now).await,
             "refresh_token" => self.refresh(client, request, now).await,
             "client_credentials" => self.client_credentials(client, request, now).await,
             _ => Err(TokenError::UnsupportedGrant),
+        };
+        // Only failures count: whoever brings good tokens is never slowed down.
+        if let Err(TokenError::CodeRejected | TokenError::RefreshRejected) = &answer {
+            let key = format!("{}|{}", asking.id.as_str(), source.key());
+            self.limiter()
+                .hit(&Limit::REFUSED_GRANTS, &key, now)
+                .await?;
         }
+        answer
     }
 }
 

@@ -5,6 +5,7 @@ mod cookies;
 mod decode;
 mod encode;
 mod interaction;
+mod proxies;
 mod registration;
 mod service;
 #[cfg(feature = "resource")]
@@ -13,4 +14,5 @@ mod verifier;
 pub use decode::Form;
 pub use interaction::{Interaction, InteractionError, Notice, Outcome, Page, Visit};
 pub use oauth_core::{AuthorizationServer, Source};
+pub use proxies::{ForwardedHeader, InvalidNetwork, TrustedProxies};
 pub use service::OAuthService;

@@ -6,7 +6,7 @@ use oauth_types::{AccessClaims, TokenRequest};
 
 use crate::client_auth::{ClientAuthError, PresentedClient};
 use crate::grant::lifecycle;
-use crate::limit::Source;
+use crate::limit::{Limit, Source};
 use crate::server::AuthorizationServer;
 use crate::token::TokenError;
 use crate::token_text::{self, TokenKind};
@@ -70,6 +70,14 @@ impl AuthorizationServer {
             .ok_or(TokenError::Request("token is required"))?;
         let claims = self.check_access_token(token).await?;
         // A resource server learns only about tokens meant for it (RFC 7662 §4).
-        Ok(claims.filter(|claims| caller.introspects.contains(&claims.audience)))
+        let claims = claims.filter(|claims| caller.introspects.contains(&claims.audience));
+        if claims.is_none() {
+            let now = self.now();
+            let key = caller.id.as_str();
+            self.limiter()
+                .hit(&Limit::INACTIVE_TOKENS, key, now)
+                .await?;
+        }
+        Ok(claims)
     }
 }

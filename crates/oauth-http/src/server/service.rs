@@ -13,6 +13,7 @@ use oauth_core::{AuthorizationServer, ClientAssertion, PresentedClient, Source, 
 use crate::document::{self, Document, error, method_not_allowed, preflight};
 use crate::server::cookies::Cookies;
 use crate::server::interaction::Interaction;
+use crate::server::proxies::TrustedProxies;
 use crate::server::registration::REGISTER;
 use crate::server::{decode, encode};
 
@@ -29,6 +30,7 @@ pub struct OAuthService {
     metadata: Document,
     jwks: Document,
     routes: Vec<(String, Route)>,
+    proxies: Option<TrustedProxies>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,6 +84,7 @@ impl OAuthService {
             metadata,
             jwks,
             routes,
+            proxies: None,
         }
     }
 
@@ -89,6 +92,13 @@ impl OAuthService {
     /// `{client_id}` stands for any text without a slash; the others are exact.
     pub fn paths(&self) -> impl Iterator<Item = &str> {
         self.routes.iter().map(|(path, _)| path.as_str())
+    }
+
+    /// Believes these proxies about where requests come from.
+    #[must_use]
+    pub fn behind(mut self, proxies: TrustedProxies) -> Self {
+        self.proxies = Some(proxies);
+        self
     }
 
     /// The server behind.
@@ -145,6 +155,10 @@ impl OAuthService {
                 "the address is too long",
             );
         }
+        let source = match &self.proxies {
+            None => source,
+            Some(proxies) => proxies.source(source, &request.headers),
+        };
         let path = request.uri.path();
         let Some((_, route)) = self.routes.iter().find(|(held, _)| serves(held, path)) else {
             return error(StatusCode::NOT_FOUND, "not_found", "nothing is here");
