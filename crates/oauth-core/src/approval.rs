@@ -103,6 +103,8 @@ pub struct PendingAuthorization {
     resources: Vec<ResourceUri>,
     login: bool,
     login_hint: Option<String>,
+    /// A sign-in of before does not count (`max_age`).
+    signed_in_since: Option<Timestamp>,
     /// Set once somebody has signed in for this request.
     session: Option<String>,
 }
@@ -165,7 +167,12 @@ impl PendingAuthorization {
     pub fn admits(&self, session: &Session) -> bool {
         match &self.session {
             Some(id) => *id == session.id,
-            None => !self.login,
+            None => {
+                let recent = self
+                    .signed_in_since
+                    .is_none_or(|since| session.auth_time >= since);
+                !self.login && recent
+            }
         }
     }
 
@@ -276,6 +283,7 @@ impl AuthorizationServer {
             resources: valid.resources,
             login: valid.prompt.login,
             login_hint: valid.login_hint,
+            signed_in_since: valid.signed_in_since,
             session: None,
         })
     }
@@ -371,12 +379,19 @@ impl AuthorizationServer {
             now,
         );
         self.keep_client(&client, &grant).await?;
+        let granted = grant.scope.clone();
         match self.storage.grants().insert(grant).await? {
-            Insert::Inserted => self.record(Event::GrantApproved {
-                grant: pending.grant,
-                client: &pending.client_id,
-                subject: &session.subject,
-            }),
+            Insert::Inserted => {
+                self.record(Event::GrantApproved {
+                    grant: pending.grant,
+                    client: &pending.client_id,
+                    subject: &session.subject,
+                });
+                let granted = (&granted, &*pending.resources);
+                let (client, to) = (&client.record, &pending.redirect_uri);
+                // What could not be remembered is asked again.
+                let _ = self.remember(client, to, session, &standing, granted).await;
+            }
             Insert::Exists => {
                 let found = self.storage.grants().find(&pending.grant).await?;
                 let same = found.is_some_and(|found| {

@@ -6,7 +6,7 @@ use oauth_storage::{ClientRecord, ClientRegistration, GrantType, StorageError};
 use oauth_types::redirect_uri::RedirectKind;
 use oauth_types::{
     AuthorizationErrorCode, AuthorizationRequest, ClientId, CodeChallenge, RedirectUri,
-    ResourceUri, Scope,
+    ResourceUri, Scope, Timestamp,
 };
 
 use crate::approval::Redirect;
@@ -32,6 +32,7 @@ pub struct ValidAuthorization {
     pub(crate) resources: Vec<ResourceUri>,
     pub(crate) prompt: Prompt,
     pub(crate) login_hint: Option<String>,
+    pub(crate) signed_in_since: Option<Timestamp>,
 }
 
 impl ValidAuthorization {
@@ -40,8 +41,7 @@ impl ValidAuthorization {
         self.prompt.none
     }
 
-    /// The answer to a silent request. Consent is always asked for here, so it is always one of
-    /// these two.
+    /// The answer to a silent request that cannot be approved without asking.
     pub fn silent_failure(
         &self,
         server: &AuthorizationServer,
@@ -66,6 +66,7 @@ impl ValidAuthorization {
 pub(crate) struct Prompt {
     pub(crate) none: bool,
     pub(crate) login: bool,
+    pub(crate) consent: bool,
 }
 
 /// Why a request goes no further, and who is told.
@@ -152,6 +153,9 @@ pub enum AuthorizationError {
     /// `prompt` is contradictory.
     #[error("prompt=none cannot be combined with another value")]
     Prompt,
+    /// `max_age` is not a number of seconds.
+    #[error("max_age is a number of seconds")]
+    MaxAge,
     /// A request object came.
     #[error("request objects are not supported")]
     RequestObject,
@@ -179,7 +183,8 @@ impl AuthorizationError {
             | Self::UnsupportedResponseMode
             | Self::Pkce
             | Self::StateTooLong
-            | Self::Prompt => Code::InvalidRequest,
+            | Self::Prompt
+            | Self::MaxAge => Code::InvalidRequest,
             Self::UnsupportedResponseType => Code::UnsupportedResponseType,
             Self::UnauthorizedClient => Code::UnauthorizedClient,
             Self::Scope => Code::InvalidScope,
@@ -271,7 +276,15 @@ impl AuthorizationServer {
         let challenge = CodeChallenge::parse(challenge).map_err(|_| Error::Pkce)?;
         let resources = self.requested_resources(request)?;
         let scope = self.requested_scope(request.scope.as_deref(), &resources, client)?;
-        let prompt = parse_prompt(request.prompt.as_deref())?;
+        let mut prompt = parse_prompt(request.prompt.as_deref())?;
+        let max_age = request.max_age.as_deref().map(str::parse::<u64>);
+        let max_age = max_age.transpose().map_err(|_| Error::MaxAge)?;
+        // Of no age at all: a sign-in of this very second does not count either.
+        prompt.login |= max_age == Some(0) && !prompt.none;
+        let signed_in_since = max_age.map(|age| {
+            let now = self.now().as_unix();
+            Timestamp::from_unix(now.saturating_sub(age).saturating_add(u64::from(age == 0)))
+        });
         Ok(ValidAuthorization {
             client: Arc::clone(client),
             redirect_uri: redirect_uri.clone(),
@@ -285,6 +298,7 @@ impl AuthorizationServer {
                 .as_deref()
                 .filter(|hint| hint.len() <= 256)
                 .map(str::to_owned),
+            signed_in_since,
         })
     }
 
@@ -417,11 +431,12 @@ fn parse_prompt(text: Option<&str>) -> Result<Prompt, AuthorizationError> {
         match word {
             "none" => prompt.none = true,
             "login" | "select_account" => prompt.login = true,
-            // Consent is always asked for; unknown words mean nothing here.
+            "consent" => prompt.consent = true,
+            // Unknown words mean nothing here.
             _ => others = true,
         }
     }
-    if prompt.none && (prompt.login || others) {
+    if prompt.none && (prompt.login || prompt.consent || others) {
         return Err(AuthorizationError::Prompt);
     }
     Ok(prompt)

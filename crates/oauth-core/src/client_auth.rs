@@ -8,6 +8,7 @@ use std::sync::Arc;
 use oauth_storage::{ClientRecord, StorageError, TokenEndpointAuthMethod};
 use oauth_types::{ClientId, SecretHash, Timestamp, TokenErrorCode};
 
+use crate::event::Event;
 use crate::limit::{Limit, Limited, Source};
 use crate::server::AuthorizationServer;
 
@@ -165,10 +166,9 @@ impl AuthorizationServer {
         if let Some(client) = accepted {
             return Ok(client);
         }
+        self.record(Event::ClientAuthenticationFailed { client: &id });
         let key = format!("{}|{}", id.as_str(), source.key());
-        self.limiter()
-            .hit(&Limit::CLIENT_AUTHENTICATION, &key, now)
-            .await?;
+        self.count(&Limit::CLIENT_AUTHENTICATION, &key, now).await?;
         Err(ClientAuthError::Rejected)
     }
 

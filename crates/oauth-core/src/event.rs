@@ -74,6 +74,35 @@ pub enum Event<'a> {
         /// By whom.
         subject: &'a Subject,
     },
+    /// A person took everything back from a client.
+    ClientWithdrawn {
+        /// From whom.
+        client: &'a ClientId,
+        /// Who.
+        subject: &'a Subject,
+    },
+    /// Everything a client was ever granted was ended.
+    ClientRevoked {
+        /// The client.
+        client: &'a ClientId,
+    },
+    /// Everything of a person was ended.
+    SubjectSignedOut {
+        /// Who.
+        subject: &'a Subject,
+    },
+    /// A person was forgotten; who, is nobody's business any more.
+    SubjectErased,
+    /// A client did not prove itself.
+    ClientAuthenticationFailed {
+        /// Whom it named; perhaps nobody.
+        client: &'a ClientId,
+    },
+    /// Too much of something was asked for.
+    Limited {
+        /// Which limit.
+        limit: &'static str,
+    },
     /// A person refused one.
     GrantDenied {
         /// To whom.

@@ -165,6 +165,8 @@ pub struct ServerPolicy {
     /// How long a client that registered itself is kept without any live grant, once it had one
     /// or brought an initial access token. Default 30 days.
     pub unused_client_lifetime: Lifetime,
+    /// How long a yes is remembered, for clients for which it is. Default 90 days; 0 is not at all.
+    pub consent_lifetime: Lifetime,
     /// By how much the clocks of replicas may differ. Default 5 seconds.
     pub clock_skew: Lifetime,
     /// How long a client's assertion may last at the most, from now; an older one is refused too.
@@ -217,6 +219,7 @@ impl Default for ServerPolicy {
             transaction_lifetime: Lifetime::minutes(10),
             session_lifetime: Lifetime::minutes(12 * 60),
             unused_client_lifetime: Lifetime::days(30),
+            consent_lifetime: Lifetime::days(90),
             clock_skew: Lifetime::seconds(5),
             client_assertion_lifetime: Lifetime::minutes(10),
             client_assertion_skew: Lifetime::seconds(30),

@@ -14,7 +14,7 @@ use crate::client_metadata::Documents;
 use crate::event::{Event, EventSink, NoEvents};
 use crate::grant::lifecycle::Standing;
 use crate::keys::{KeyRing, KeyRingError, RootSecret};
-use crate::limit::{InProcessLimiter, RateLimiter};
+use crate::limit::{InProcessLimiter, Limit, Limited, RateLimiter};
 use crate::metadata;
 use crate::outbound::{NoOutbound, Outbound};
 use crate::policy::{ServerConfig, ServerPolicy};
@@ -156,9 +156,16 @@ impl AuthorizationServer {
         &*self.ports.entropy
     }
 
-    /// Where attempts are counted.
-    pub fn limiter(&self) -> &dyn RateLimiter {
-        &*self.ports.limiter
+    /// Counts one attempt of something under `key`, and notes it when that was one too many.
+    ///
+    /// # Errors
+    /// [`Limited`] with the time after which to try again.
+    pub async fn count(&self, limit: &Limit, key: &str, now: Timestamp) -> Result<(), Limited> {
+        let counted = self.ports.limiter.hit(limit, key, now).await;
+        if counted.is_err() {
+            self.record(Event::Limited { limit: limit.name });
+        }
+        counted
     }
 
     /// Where documents from elsewhere come from.

@@ -41,9 +41,7 @@ impl AuthorizationServer {
         // Only failures count: whoever brings good tokens is never slowed down.
         if let Err(TokenError::CodeRejected | TokenError::RefreshRejected) = &answer {
             let key = format!("{}|{}", asking.id.as_str(), source.key());
-            self.limiter()
-                .hit(&Limit::REFUSED_GRANTS, &key, now)
-                .await?;
+            self.count(&Limit::REFUSED_GRANTS, &key, now).await?;
         }
         answer
     }

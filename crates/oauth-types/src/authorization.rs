@@ -30,6 +30,8 @@ pub struct AuthorizationRequest<'a> {
     pub prompt: Option<Cow<'a, str>>,
     /// `response_mode`; only `query` is offered.
     pub response_mode: Option<Cow<'a, str>>,
+    /// `max_age`: how long ago the person may have signed in, in seconds.
+    pub max_age: Option<Cow<'a, str>>,
     /// `login_hint`: a name to fill in for the person.
     pub login_hint: Option<Cow<'a, str>>,
     /// `request`, which is not supported and must not be ignored (RFC 9101 §6).
@@ -60,6 +62,7 @@ impl<'a> AuthorizationRequest<'a> {
                 }
                 "prompt" => ("prompt", &mut request.prompt),
                 "response_mode" => ("response_mode", &mut request.response_mode),
+                "max_age" => ("max_age", &mut request.max_age),
                 "login_hint" => ("login_hint", &mut request.login_hint),
                 "request" => ("request", &mut request.request),
                 "request_uri" => ("request_uri", &mut request.request_uri),

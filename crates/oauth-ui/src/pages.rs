@@ -77,11 +77,11 @@ impl<S: SignIn> Pages<S> {
 
 /// Counts an attempt, by name and neighbourhood and, more loosely, by name.
 async fn count(visit: &Visit<'_>, username: &str) -> Result<(), Limited> {
-    let (limiter, now) = (visit.server.limiter(), visit.server.now());
+    let (server, now) = (visit.server, visit.server.now());
     let name: String = username.chars().take(64).collect::<String>().to_lowercase();
     let here = format!("{name}|{}", visit.source.neighbourhood());
-    limiter.hit(&Limit::SIGN_IN, &here, now).await?;
-    limiter.hit(&Limit::SIGN_IN_ANYWHERE, &name, now).await
+    server.count(&Limit::SIGN_IN, &here, now).await?;
+    server.count(&Limit::SIGN_IN_ANYWHERE, &name, now).await
 }
 
 #[async_trait]

@@ -139,10 +139,7 @@ impl AuthorizationServer {
             return known;
         }
         let host = url.host();
-        let limited = self
-            .limiter()
-            .hit(&Limit::METADATA_DOCUMENTS, host, now)
-            .await;
+        let limited = self.count(&Limit::METADATA_DOCUMENTS, host, now).await;
         limited.map_err(|_| DocumentError::TooOften)?;
         let fetched = self.outbound().fetch(url.as_str(), rules.most_bytes).await;
         let fetched = fetched.map_err(|error| match error {

@@ -85,7 +85,7 @@ impl AuthorizationServer {
             Err(TokenError::VerifierMismatch) => {
                 self.record(Event::VerifierMismatch { grant: code.grant });
                 let key = format!("{}|{}", code.grant, source.key());
-                self.limiter().hit(&Limit::VERIFIER, &key, now).await?;
+                self.count(&Limit::VERIFIER, &key, now).await?;
                 Err(TokenError::VerifierMismatch)
             }
             Err(error) => Err(error),

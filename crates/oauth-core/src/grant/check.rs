@@ -74,9 +74,7 @@ impl AuthorizationServer {
         if claims.is_none() {
             let now = self.now();
             let key = caller.id.as_str();
-            self.limiter()
-                .hit(&Limit::INACTIVE_TOKENS, key, now)
-                .await?;
+            self.count(&Limit::INACTIVE_TOKENS, key, now).await?;
         }
         Ok(claims)
     }

@@ -78,7 +78,7 @@ impl AuthorizationServer {
             }
             if !counted {
                 let key = source.key();
-                self.limiter().hit(&Limit::REGISTRATION, &key, now).await?;
+                self.count(&Limit::REGISTRATION, &key, now).await?;
                 counted = true;
             }
             if let Some(at) = at {

@@ -7,7 +7,8 @@ use oauth_core::authorize::RedirectWhen;
 use oauth_core::storage::{StorageError, StorageErrorKind};
 use oauth_core::types::AuthorizationRequest;
 use oauth_core::{
-    ApprovalError, AuthorizeFailure, BrowserBinding, PendingAuthorization, Session, Source,
+    Approval, ApprovalError, AuthorizeFailure, BrowserBinding, PendingAuthorization, Session,
+    Source,
 };
 
 use crate::document::{method_not_allowed, no_store};
@@ -60,13 +61,32 @@ impl OAuthService {
             Ok(session) => session,
             Err(error) => return self.storage_page(&error),
         };
-        if valid.is_silent() {
-            return self.refuse(&valid.silent_failure(&self.server, session.is_some()));
-        }
+        let consented = match &session {
+            Some(session) => self.server.has_consented(&valid, session).await,
+            None => Ok(false),
+        };
+        let consented = match consented {
+            Ok(consented) => consented,
+            Err(error) => return self.storage_page(&error),
+        };
+        let silent = valid
+            .is_silent()
+            .then(|| [false, true].map(|signed_in| valid.silent_failure(&self.server, signed_in)));
         let Ok(pending) = self.server.begin(valid, &browser) else {
             return self.failure_page(StatusCode::INTERNAL_SERVER_ERROR);
         };
         let session = session.filter(|session| pending.admits(session));
+        if let (Some(session), true) = (&session, consented) {
+            let pending = pending.clone().for_session(session);
+            let approval = Approval::of(pending.scope().clone());
+            // Whatever stands in the way is for the person to see.
+            if let Ok(redirect) = self.server.approve(&pending, session, approval).await {
+                return see_other(redirect.location());
+            }
+        }
+        if let Some(failures) = silent {
+            return self.refuse(&failures[usize::from(session.is_some())]);
+        }
         // Whoever is shown the request is the one who decides it.
         let pending = match &session {
             Some(session) => pending.for_session(session),

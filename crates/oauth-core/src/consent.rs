@@ -1,0 +1,150 @@
+//! What a person need not be asked again.
+//!
+//! Remembered only for clients whose answers go to an address that is proven to be theirs: those
+//! that an administrator entered, and those whose document lies on the very origin that receives
+//! the code. Programs on a person's own computer, and whoever registered itself, are asked for
+//! every time (RFC 8252 §8.6). It stands until it ends, is withdrawn, or the client shows another
+//! name, address, method or key than the person was shown.
+
+use oauth_storage::record::Shape;
+use oauth_storage::{
+    ClientRecord, ClientRegistration, ConsentRecord, Insert, StorageError, Versioned,
+};
+use oauth_types::redirect_uri::RedirectKind;
+use oauth_types::registration::UnknownMembers;
+use oauth_types::{RedirectUri, ResourceUri, Scope, SecretHash, Timestamp};
+use url::Url;
+
+use crate::authorize::ValidAuthorization;
+use crate::grant::lifecycle::Standing;
+use crate::server::AuthorizationServer;
+use crate::session::Session;
+
+impl AuthorizationServer {
+    /// Whether this person has said yes to all of this before, in terms that still stand. Then
+    /// the request may be approved without asking.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn has_consented(
+        &self,
+        valid: &ValidAuthorization,
+        session: &Session,
+    ) -> Result<bool, StorageError> {
+        let (client, now) = (&*valid.client, self.now());
+        if valid.prompt.consent || !is_remembered(client, &valid.redirect_uri) {
+            return Ok(false);
+        }
+        let standing = self.standing(session.subject(), client).await?;
+        for resource in &valid.resources {
+            let id = ConsentRecord::id_of(session.subject(), &client.id, resource);
+            let Some(held) = self.storage.consents().find(&id).await? else {
+                return Ok(false);
+            };
+            if !self.stands(&held.record, client, &standing, now)
+                || !valid.scope.is_subset(&held.record.scope)
+            {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Remembers a yes, where it may be. Nobody's approval fails because this did: then the
+    /// person is asked again.
+    pub(crate) async fn remember(
+        &self,
+        client: &ClientRecord,
+        redirect_uri: &RedirectUri,
+        session: &Session,
+        standing: &Standing,
+        granted: (&Scope, &[ResourceUri]),
+    ) -> Result<(), StorageError> {
+        if !is_remembered(client, redirect_uri) {
+            return Ok(());
+        }
+        let now = self.now();
+        let (scope, resources) = granted;
+        for resource in resources {
+            let id = ConsentRecord::id_of(session.subject(), &client.id, resource);
+            let held = self.storage.consents().find(&id).await?;
+            let still = held
+                .as_ref()
+                .filter(|held| self.stands(&held.record, client, standing, now));
+            let scope = still.map_or_else(|| scope.clone(), |held| held.record.scope.union(scope));
+            let next = ConsentRecord {
+                shape: Shape::default(),
+                id,
+                subject: session.subject().clone(),
+                client_id: client.id.clone(),
+                resource: resource.clone(),
+                scope,
+                fingerprint: fingerprint(client),
+                epochs: standing.current,
+                given_at: now,
+                retain_until: now.plus(self.policy().consent_lifetime),
+                unknown: UnknownMembers::new(),
+            };
+            self.keep(held, next).await?;
+        }
+        Ok(())
+    }
+
+    /// One attempt: whoever writes at the same moment has just been asked, too.
+    async fn keep(
+        &self,
+        held: Option<Versioned<ConsentRecord>>,
+        next: ConsentRecord,
+    ) -> Result<(), StorageError> {
+        let consents = self.storage.consents();
+        match held {
+            Some(held) => consents.replace(held.revision, next).await.map(drop),
+            None => consents.insert(next).await.map(|_: Insert| ()),
+        }
+    }
+
+    fn stands(
+        &self,
+        held: &ConsentRecord,
+        client: &ClientRecord,
+        standing: &Standing,
+        now: Timestamp,
+    ) -> bool {
+        !standing.disabled
+            && held.epochs == standing.current
+            && held.fingerprint.matches(&fingerprint(client))
+            && now < held.given_at.plus(self.policy().consent_lifetime)
+    }
+}
+
+/// Whether answers to this client go to an address that is proven to be its own.
+fn is_remembered(client: &ClientRecord, to: &RedirectUri) -> bool {
+    let origin = |text: &str| Url::parse(text).map(|url| url.origin().ascii_serialization());
+    match client.registration {
+        ClientRegistration::Preregistered => to.kind() != RedirectKind::PrivateUse,
+        ClientRegistration::MetadataDocument => {
+            to.kind() == RedirectKind::Https
+                && origin(to.as_str())
+                    .is_ok_and(|to| origin(client.id.as_str()).is_ok_and(|of| of == to))
+        }
+        _ => false,
+    }
+}
+
+/// Digest of what a person goes by when judging a client, and of what proves it.
+fn fingerprint(client: &ClientRecord) -> SecretHash {
+    let mut redirect_uris: Vec<&str> = client
+        .redirect_uris
+        .iter()
+        .map(RedirectUri::as_str)
+        .collect();
+    redirect_uris.sort_unstable();
+    let shown = serde_json::json!([
+        redirect_uris,
+        client.token_endpoint_auth_method.as_str(),
+        client.metadata.client_name,
+        client.jwks,
+        client.jwks_uri,
+    ]);
+    SecretHash::of(shown.to_string().as_bytes())
+}
