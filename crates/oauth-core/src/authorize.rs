@@ -9,9 +9,9 @@ use oauth_types::{
     ResourceUri, Scope, Timestamp,
 };
 
-use crate::approval::Redirect;
 use crate::client_metadata::ClientLookupError;
 use crate::policy::ResourceMode;
+use crate::redirect::Redirect;
 use crate::server::AuthorizationServer;
 
 /// `state` beyond this is refused: it travels sealed through forms.

@@ -43,6 +43,7 @@ pub mod limit;
 mod metadata;
 pub mod outbound;
 pub mod policy;
+mod redirect;
 pub mod registration;
 mod sealed;
 pub mod server;
@@ -55,7 +56,7 @@ pub use oauth_jose::KeySet;
 pub use oauth_storage as storage;
 pub use oauth_types as types;
 
-pub use approval::{Approval, ApprovalError, PendingAuthorization, Redirect};
+pub use approval::{Approval, ApprovalError, PendingAuthorization};
 pub use authorize::{AuthorizationError, AuthorizeFailure, ValidAuthorization};
 pub use client_auth::{BasicCredentials, ClientAssertion, ClientAuthError, PresentedClient};
 pub use client_metadata::{DocumentError, MetadataDocumentRules};
@@ -65,6 +66,7 @@ pub use keys::{KeyRingError, RootSecret};
 pub use limit::{DangerNoLimits, InProcessLimiter, Limit, Limited, RateLimiter, Source};
 pub use outbound::{Fetched, NoOutbound, Outbound, OutboundError};
 pub use policy::{ResourceMode, ResourcePolicy, ScopePolicy, ServerConfig, ServerPolicy};
+pub use redirect::Redirect;
 pub use registration::{
     Circumstances, EveryRegistration, PreregisterError, PreregisteredClient, Refused,
     RegistrationError, RegistrationMode, RegistrationPolicy, RegistrationRules, RotationError,
