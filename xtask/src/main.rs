@@ -6,6 +6,7 @@
 use std::process::ExitCode;
 
 mod args;
+mod attacks;
 mod backends;
 mod bench;
 mod check;
@@ -35,6 +36,7 @@ usage: cargo xtask VERB [options]
   layers  who may depend on whom
   tidy    what review would otherwise have to repeat
   conformance  writes docs/conformance.md from what tests cite
+  attacks  takes each defence out and expects its test to fail; TEXT chooses among them
   bench   ratios against the least a framework can do; options go through to it
   help    this text
 ";
@@ -63,6 +65,7 @@ fn dispatch(arguments: &[String]) -> Result<bool, String> {
         "layers" => args::none(rest).and_then(|()| layers::verb()),
         "tidy" => args::none(rest).and_then(|()| tidy::verb()),
         "conformance" => args::none(rest).and_then(|()| conformance::verb()),
+        "attacks" => attacks::verb(rest.first().map(String::as_str)),
         "bench" => bench::verb(rest),
         "help" | "--help" | "-h" => {
             print!("{HELP}");
