@@ -197,7 +197,6 @@ impl AuthorizationServer {
         let presented = secrets.map(|secret| secret.map(|text| SecretHash::of(text.as_bytes())));
         let found = self.client_stored(id).await?;
         let accepted = found.filter(|client| {
-            let client = &client.record;
             // Every presented secret is compared with every current one, without a short cut.
             let proven = presented.iter().flatten().fold(false, |proven, hash| {
                 client.secrets.iter().fold(proven, |proven, held| {
@@ -208,6 +207,6 @@ impl AuthorizationServer {
             let public = method == TokenEndpointAuthMethod::None;
             client.token_endpoint_auth_method == method && (public || proven)
         });
-        Ok(accepted.map(|client| client.record))
+        Ok(accepted)
     }
 }

@@ -37,6 +37,9 @@ pub enum OutboundError {
     /// The address leads to where no request may go.
     #[error("the address is not allowed")]
     Forbidden,
+    /// Too much is being fetched already; nobody was asked.
+    #[error("too many documents are being fetched")]
+    Busy,
     /// The body is longer than was allowed.
     #[error("the document is too large")]
     TooLarge,

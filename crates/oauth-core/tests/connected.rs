@@ -187,3 +187,45 @@ fn nothing_that_is_under_way_survives_a_withdrawal() {
         }
     }
 }
+
+/// An approval that had looked at the barrier before it was raised, and is stored after everything
+/// was listed: its code is good for nothing.
+#[test]
+fn an_approval_that_was_under_way_counts_for_nothing() {
+    enum End {
+        Withdraw,
+        SignOut,
+        RevokeClient,
+    }
+    for end in [End::Withdraw, End::SignOut, End::RevokeClient] {
+        let store = FaultyStorage::new(Arc::new(MemoryStorage::new()));
+        let world = World::builder(46).storage(Arc::new(store)).build();
+        let app = world.register();
+        let alice = world.browser("alice");
+        let (who, client) = (Subject::new("alice"), ClientId::new(&*app.client_id));
+        let mut polls = 0;
+        let codes = interleave(
+            vec![
+                Box::pin(async { Some(world.approve_async(&app, &alice).await) }),
+                Box::pin(async {
+                    let server = &world.server;
+                    let ended = match end {
+                        End::Withdraw => server.withdraw(&who, &client).await,
+                        End::SignOut => server.sign_out_everywhere(&who).await,
+                        End::RevokeClient => server.revoke_client(&client).await,
+                    };
+                    ended.unwrap();
+                    None
+                }),
+            ],
+            |_| {
+                polls += 1;
+                // The approval begins, the other goes to its end, the approval goes on.
+                usize::from(polls > 1)
+            },
+        );
+        let code = codes.into_iter().flatten().next().unwrap();
+        let redeemed = interleave(vec![Box::pin(world.redeem_async(&app, &code))], |_| 0).remove(0);
+        assert!(redeemed.is_err());
+    }
+}

@@ -8,15 +8,18 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use oauth_core::storage::{ClientRegistration, Filter, Page, Storage};
-use oauth_core::types::{AuthorizationRequest, ClientId, Lifetime, Subject, TokenErrorCode};
+use oauth_core::types::{
+    AuthorizationRequest, ClientId, Lifetime, Subject, TokenErrorCode, TokenRequest,
+};
 use oauth_core::{
-    AuthorizationServer, AuthorizeFailure, DocumentError, Event, EventSink, Fetched,
-    MetadataDocumentRules, Outbound, OutboundError,
+    AuthorizationServer, AuthorizeFailure, ClientAssertion, DocumentError, Event, EventSink,
+    Fetched, MetadataDocumentRules, Outbound, OutboundError, PresentedClient, Source,
 };
 use oauth_storage_memory::MemoryStorage;
 use oauth_testkit::block_on;
 use oauth_testkit::faults::interleave;
 use oauth_testkit::flows::{App, World, challenge};
+use oauth_testkit::signer::Signer;
 use serde_json::{Value, json};
 
 const ID: &str = "https://app.example/client.json";
@@ -379,36 +382,154 @@ fn withdrawing_from_a_shared_client_signs_out_nobody_else() {
     assert!(scene.world.refresh(&scene.app, bob).is_ok());
 }
 
+/// CIMD-28: a document with keys makes a confidential client. Its newest keys count, a document
+/// that wants no proof any more changes nothing until somebody is asked, and where the keys
+/// cannot be had the old ones are not good instead.
+#[test]
+fn a_client_with_keys_proves_itself_by_the_keys_of_its_document() {
+    let scene = Scene::new(12);
+    let with = |signer: &Signer| {
+        let mut document = document();
+        document["token_endpoint_auth_method"] = json!("private_key_jwt");
+        document["jwks"] = json!({"keys": [signer.jwk()]});
+        document
+    };
+    let (old, new) = (Signer::new("ES256", "old"), Signer::new("EdDSA", "new"));
+    scene.web.put(ID, &with(&old), None);
+    let alice = scene.world.browser("alice");
+    let code = scene.world.approve(&scene.app, &alice);
+    let redeem = |signer: Option<(&Signer, &str)>| {
+        let now = scene.world.server.now().as_unix();
+        let text = signer.map(|(signer, jti)| {
+            signer.sign(&json!({
+                "iss": ID, "sub": ID, "aud": "https://mcp.example", "jti": jti,
+                "iat": now, "exp": now + 60,
+            }))
+        });
+        let kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+        let assertion = ClientAssertion::of(text.as_ref().map(|_| kind), text.as_deref());
+        let presented = PresentedClient::new(None, Some(ID), None, assertion);
+        let form = [
+            ("grant_type", "authorization_code"),
+            ("code", &*code.code),
+            ("code_verifier", &*code.verifier),
+        ];
+        let pairs = form.map(|(name, value)| (Cow::Borrowed(name), Cow::Borrowed(value)));
+        let request = TokenRequest::from_pairs(pairs);
+        let answer = scene
+            .world
+            .server
+            .token(presented, &request, Source::default());
+        block_on(answer).map(drop).map_err(|error| error.code())
+    };
+    let rejected = Err(Some(TokenErrorCode::InvalidClient));
+    assert_eq!(redeem(None), rejected, "without a proof");
+    assert_eq!(redeem(Some((&new, "1"))), rejected, "not its key yet");
+
+    // A document without keys, then none at all: nobody gets in, and nothing is stored.
+    scene.web.put(ID, &document(), Some("no-store"));
+    let id = ClientId::new(ID);
+    let method = || {
+        let found = block_on(scene.storage.clients().find(&id))
+            .unwrap()
+            .unwrap();
+        found.record.token_endpoint_auth_method
+    };
+    let before = method();
+    scene.world.clock.advance(Lifetime::minutes(6));
+    assert_eq!(redeem(None), rejected);
+    assert_eq!(redeem(Some((&old, "3"))), rejected);
+    assert_eq!(method(), before);
+    scene.web.take_down(ID);
+    scene.world.clock.advance(Lifetime::seconds(11));
+    assert_eq!(redeem(Some((&old, "4"))), Err(None), "nobody can say");
+
+    // A new yes under new keys.
+    scene.web.put(ID, &with(&new), None);
+    scene.world.clock.advance(Lifetime::seconds(11));
+    let code = scene.world.approve(&scene.app, &alice);
+    let now = scene.world.server.now().as_unix();
+    let text = new.sign(&json!({
+        "iss": ID, "sub": ID, "aud": "https://mcp.example", "jti": "5",
+        "iat": now, "exp": now + 60,
+    }));
+    let kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+    let assertion = ClientAssertion::of(Some(kind), Some(&text));
+    let presented = PresentedClient::new(None, None, None, assertion);
+    let form = [
+        ("grant_type", "authorization_code"),
+        ("code", &*code.code),
+        ("code_verifier", &*code.verifier),
+    ];
+    let pairs = form.map(|(name, value)| (Cow::Borrowed(name), Cow::Borrowed(value)));
+    let request = TokenRequest::from_pairs(pairs);
+    let answer = scene
+        .world
+        .server
+        .token(presented, &request, Source::default());
+    assert!(block_on(answer).is_ok());
+}
+
 /// CIMD-13, CIMD-20, CIMD-21: a thousand addresses of hostile documents leave nothing behind but
 /// a bounded cache, and everybody else goes on.
 #[test]
 fn hostile_documents_cost_little_and_store_nothing() {
     let scene = Scene::new(11);
-    let deep = format!("{}{}", "[".repeat(4000), "]".repeat(4000));
+    let mut deep = json!(1);
+    for _ in 0..1000 {
+        deep = json!([deep]);
+    }
+    let before = resident_mebibytes();
     for number in 0..1000 {
         let id = format!("https://h{number}.evil.example/client.json");
         let mut hostile = document();
-        match number % 8 {
+        hostile["client_id"] = json!(id);
+        match number % 10 {
             0 => hostile["client_id"] = json!("https://other.example/"),
             1 => hostile["jwks"] = json!({"keys": [{"kty": "oct", "k": "abc"}]}),
-            2 => hostile["redirect_uris"] = json!(vec!["https://a.example/"; 1000]),
-            3 => hostile["client_name"] = json!("x".repeat(10_000)),
-            4 => hostile = json!(deep),
+            2 => hostile["redirect_uris"] = json!(vec!["https://a.example/"; 100]),
+            3 => hostile["client_name"] = json!("x".repeat(1000)),
+            4 => hostile["x"] = deep.clone(),
             5 => hostile = json!([hostile]),
             6 => hostile["token_endpoint_auth_method"] = json!("client_secret_basic"),
-            _ => hostile["client_name"] = json!({"a": 1}),
-        }
-        if number % 8 != 0 && hostile.is_object() {
-            hostile["client_id"] = json!(id);
+            7 => hostile["client_name"] = json!({"a": 1}),
+            8 => hostile["y"] = json!("y".repeat(1 << 20)),
+            _ => hostile["redirect_uris"] = json!([{"a": [1, 2, 3]}]),
         }
         scene.web.put(&id, &hostile, Some("max-age=86400"));
         assert!(!scene.is_asked(&id), "{number}");
-        let id = ClientId::new(id);
-        let stored = block_on(scene.storage.clients().find(&id)).unwrap();
-        assert!(stored.is_none());
+        scene.web.take_down(&id);
     }
-    assert_eq!(scene.refusals.0.lock().unwrap().len(), 1000);
+    let refusals = std::mem::take(&mut *scene.refusals.0.lock().unwrap());
+    assert_eq!(refusals.len(), 1000);
+    let mut counted: Vec<(String, usize)> = Vec::new();
+    for refusal in refusals {
+        let why = refusal.to_string();
+        match counted.iter_mut().find(|(held, _)| *held == why) {
+            Some((_, count)) => *count += 1,
+            None => counted.push((why, 1)),
+        }
+    }
+    let grown = resident_mebibytes().saturating_sub(before);
+    println!("1000 hostile documents: {counted:?}; memory grew by {grown} MiB");
+    assert!(counted.len() >= 6, "{counted:?}");
+    assert!(grown <= 64, "{grown} MiB");
+
+    let every = Filter::Client(ClientId::new(ID));
+    assert!(
+        block_on(scene.storage.grants().list(&every, &Page::first(9)))
+            .unwrap()
+            .items
+            .is_empty()
+    );
     let alice = scene.world.browser("alice");
     let code = scene.world.approve(&scene.app, &alice);
     assert!(scene.world.redeem(&scene.app, &code).is_ok());
+}
+
+fn resident_mebibytes() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find(|line| line.starts_with("VmRSS"));
+    let kib = line.and_then(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok());
+    kib.unwrap_or(0) / 1024
 }

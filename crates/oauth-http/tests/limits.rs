@@ -11,6 +11,7 @@ use oauth_core::storage::Storage;
 use oauth_core::types::{ClientId, ResourceUri};
 use oauth_core::{InProcessLimiter, Source};
 use oauth_testkit::block_on;
+use oauth_testkit::flows::App;
 
 fn server() -> Server {
     Server::build(|builder| builder.ports(|ports| ports.limiter(InProcessLimiter::default())))
@@ -152,4 +153,30 @@ fn a_resource_server_learns_what_it_needs_and_cannot_scan() {
     }
     assert!(is_limited(&ask("garbage")));
     assert_eq!(json(&ask(&token))["active"], true);
+}
+
+/// AS-TOKEN-12: a client that brings bad tokens all day does not slow down the others behind the
+/// same address: an office, a cloud, an egress that thousands share.
+#[test]
+fn one_address_is_shared_by_many() {
+    let server = server();
+    let refresh = |app: &App, token: &str| {
+        let mut form = vec![
+            ("client_id", &*app.client_id),
+            ("grant_type", "refresh_token"),
+            ("refresh_token", token),
+        ];
+        form.extend(
+            app.client_secret
+                .as_deref()
+                .map(|secret| ("client_secret", secret)),
+        );
+        post(&server, "203.0.113.5", "/token", &form)
+    };
+    for _ in 0..100 {
+        refresh(&server.public, "garbage");
+    }
+    assert!(is_limited(&refresh(&server.public, "garbage")));
+    let neighbour = refresh(&server.confidential, "garbage");
+    assert_eq!(error(&neighbour), (400, "invalid_grant".into()));
 }

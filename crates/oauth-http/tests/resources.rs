@@ -122,3 +122,21 @@ fn a_token_never_carries_what_means_something_elsewhere() {
     );
     assert_eq!(json(&files)["scope"], "files:read");
 }
+
+/// The audience is what the person granted, not what the token request says: another resource of
+/// the same server was never asked about.
+#[test]
+fn a_token_request_cannot_choose_a_resource_that_was_not_granted() {
+    let server = server(ResourceMode::Lenient);
+    let verifier = "v".repeat(43);
+    let one = ["https://mcp.example/mcp"];
+    let location = server.sign_in_with(&query(&server, &one, "mcp:tools"));
+    let mut form = server.redemption(&server.public, &location, &verifier);
+    form.push((
+        "resource".to_owned(),
+        "https://files.example/mcp".to_owned(),
+    ));
+    let pairs: Vec<(&str, &str)> = form.iter().map(|(n, v)| (&**n, &**v)).collect();
+    let answer = server.post("/token", &pairs);
+    assert_eq!(error(&answer), (400, "invalid_target".into()));
+}

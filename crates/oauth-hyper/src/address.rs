@@ -37,7 +37,7 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
 
 /// Global unicast is `2000::/3`; everything else is something special.
 fn is_public_v6(address: Ipv6Addr) -> bool {
-    let [a, b, ..] = address.segments();
+    let [a, b, c, _, e, f, ..] = address.segments();
     let global_unicast = a & 0xe000 == 0x2000;
     let special = match a {
         // Protocol assignments, Teredo and benchmarking among them; documentation.
@@ -46,9 +46,13 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
         0x2002 => true,
         // Documentation.
         0x3fff => b < 0x1000,
+        // The anycast service of which the IPv4 half is refused above.
+        0x2620 => b == 0x4f && c == 0x8000,
         _ => false,
     };
-    global_unicast && !special
+    // ISATAP: an IPv4 address in the interface identifier, under any prefix.
+    let tunnelled = matches!((e, f), (0 | 0x200, 0x5efe));
+    global_unicast && !special && !tunnelled
 }
 
 #[cfg(test)]
@@ -146,6 +150,7 @@ mod tests {
                 Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, high, low),
                 Ipv6Addr::new(0x2002, high, low, rest[0], rest[1], rest[2], rest[3], rest[4]),
                 Ipv6Addr::new(0x2001, 0, rest[0], rest[1], rest[2], rest[3], high, low),
+                Ipv6Addr::new(0x2606, rest[0], rest[1], rest[2], 0x200, 0x5efe, high, low),
             ] {
                 prop_assert!(!is_public(IpAddr::V6(coat)), "{}", coat);
             }

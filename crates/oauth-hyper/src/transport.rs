@@ -1,8 +1,9 @@
 //! One request to one checked address.
 
+use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -32,6 +33,8 @@ const MOST_ADDRESSES: usize = 4;
 const MOST_HEAD: usize = 16 * 1024;
 /// Documents fetched at once, by all requests together.
 const AT_ONCE: usize = 64;
+/// Of these, from one host.
+const AT_ONCE_OF_A_HOST: usize = 4;
 
 /// Fetches documents by the rules of this crate.
 #[derive(Clone)]
@@ -42,6 +45,8 @@ pub struct GuardedTransport {
     connect_within: Duration,
     answer_within: Duration,
     turns: Arc<Semaphore>,
+    /// Fetches under way, by host.
+    hosts: Arc<Mutex<HashMap<String, usize>>>,
 }
 
 /// The transport cannot be made.
@@ -104,6 +109,7 @@ impl GuardedTransport {
             connect_within: Duration::from_secs(2),
             answer_within: Duration::from_secs(5),
             turns: Arc::new(Semaphore::new(AT_ONCE)),
+            hosts: Arc::default(),
         })
     }
 
@@ -132,6 +138,20 @@ impl GuardedTransport {
         }
         self.loopback = true;
         Ok(self)
+    }
+
+    /// One of the few turns of a host, so that a slow one cannot take everybody's.
+    fn turn_of(&self, host: &str) -> Result<HostTurn, OutboundError> {
+        let mut hosts = lock(&self.hosts);
+        let count = hosts.entry(host.to_owned()).or_default();
+        if *count >= AT_ONCE_OF_A_HOST {
+            return Err(OutboundError::Busy);
+        }
+        *count += 1;
+        Ok(HostTurn {
+            host: host.to_owned(),
+            hosts: Arc::clone(&self.hosts),
+        })
     }
 
     fn allows(&self, address: IpAddr) -> bool {
@@ -222,10 +242,34 @@ impl Outbound for GuardedTransport {
         if url.scheme() != "https" || !plain {
             return Err(OutboundError::Forbidden);
         }
-        let _turn = self.turns.try_acquire().map_err(failed)?;
+        let _turn = self.turns.try_acquire().map_err(|_| OutboundError::Busy)?;
+        let _of_host = self.turn_of(url.host_str().unwrap_or_default())?;
         let answer = timeout(self.answer_within, self.get(&url, most_bytes)).await;
         answer.map_err(failed)?
     }
+}
+
+/// A turn that ends when it is dropped.
+struct HostTurn {
+    host: String,
+    hosts: Arc<Mutex<HashMap<String, usize>>>,
+}
+
+impl Drop for HostTurn {
+    fn drop(&mut self) {
+        let mut hosts = lock(&self.hosts);
+        if let Some(count) = hosts.get_mut(&self.host) {
+            *count -= 1;
+            if *count == 0 {
+                hosts.remove(&self.host);
+            }
+        }
+    }
+}
+
+/// Nothing panics while it holds the counts.
+fn lock(hosts: &Mutex<HashMap<String, usize>>) -> MutexGuard<'_, HashMap<String, usize>> {
+    hosts.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl std::fmt::Debug for GuardedTransport {

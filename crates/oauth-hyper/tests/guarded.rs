@@ -274,19 +274,50 @@ async fn local_addresses_are_refused_by_name_and_by_number() {
     assert!(server.heard.lock().unwrap().is_empty());
 }
 
-/// CIMD-15: a name that resolves to a public address when it is checked and to this computer when
-/// it is connected to: it is asked once, and the connection goes to what was checked.
+/// CIMD-15: a name that leads to one address when it is checked and to another when it is
+/// connected to: it is asked once, and the connection goes to what was checked.
 #[tokio::test]
 async fn what_was_checked_is_what_is_connected_to() {
     let server = Server::answering(OK).await;
-    // Nobody answers there (RFC 7526 took the prefix out of use), but it passes for public.
-    let names = Names::in_turn(&[&["192.0.1.1"], &["127.0.0.1"]]);
-    let client = server
-        .client()
-        .resolver(names.clone())
-        .within(Duration::from_millis(300), Duration::from_secs(1));
+    // Nobody listens on the first of the two.
+    let names = Names::in_turn(&[&["127.0.0.2"], &["127.0.0.1"]]);
+    let client = server.client().resolver(names.clone());
     let refused = client.fetch(&server.url(), 5120).await;
     assert!(matches!(refused, Err(OutboundError::Failed(_))));
     assert_eq!(names.asked.load(Ordering::SeqCst), 1);
     assert!(server.heard.lock().unwrap().is_empty());
+}
+
+/// CIMD-21: one slow host takes four turns and no more; others are fetched meanwhile.
+#[tokio::test]
+async fn a_slow_host_does_not_take_everybodys_turn() {
+    let answer = format!("HTTP/1.1 200 OK\r\n\r\n{}", "x".repeat(64 * 1024));
+    let slow = Server::start(
+        "app.example",
+        answer.into_bytes(),
+        Duration::from_millis(100),
+    )
+    .await;
+    let client = slow
+        .client()
+        .within(Duration::from_millis(500), Duration::from_millis(800));
+    let fetches: Vec<_> = (0..20)
+        .map(|_| {
+            let (client, url) = (client.clone(), slow.url());
+            tokio::spawn(async move { client.fetch(&url, 1 << 20).await })
+        })
+        .collect();
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    // Another host is asked at once, and only its certificate is not trusted here.
+    let other = format!("https://other.example:{}/client.json", slow.port);
+    let asked = client.fetch(&other, 5120).await;
+    assert!(matches!(asked, Err(OutboundError::Failed(_))), "{asked:?}");
+    let mut busy = 0;
+    for fetch in fetches {
+        busy += usize::from(matches!(fetch.await.unwrap(), Err(OutboundError::Busy)));
+    }
+    assert_eq!(busy, 16);
+    // And afterwards its turns are free again.
+    let again = client.fetch(&slow.url(), 5120).await;
+    assert!(matches!(again, Err(OutboundError::TooLarge)), "{again:?}");
 }

@@ -7,6 +7,7 @@ use oauth_storage::{ClientRecord, DigestId, Insert, ReplayRecord, TokenEndpointA
 use oauth_types::{ClientId, Lifetime, Timestamp};
 
 use super::{ClientAssertion, ClientAuthError};
+use crate::client_metadata::ClientLookupError;
 use crate::server::AuthorizationServer;
 
 /// The one kind of assertion there is here. Spec: RFC 7523 §2.2.
@@ -50,8 +51,14 @@ impl AuthorizationServer {
         else {
             return Ok((id, None));
         };
-        let found = self.client_stored(&id).await?;
-        let Some(client) = found.map(|found| found.record).filter(|client| {
+        let found = self
+            .client_with_keys(&id)
+            .await
+            .map_err(|error| match error {
+                ClientLookupError::Document => ClientAuthError::KeysUnavailable,
+                ClientLookupError::Storage(error) => error.into(),
+            });
+        let Some(client) = found?.filter(|client| {
             client.token_endpoint_auth_method == TokenEndpointAuthMethod::PrivateKeyJwt
         }) else {
             return Ok((id, None));

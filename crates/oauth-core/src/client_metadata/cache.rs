@@ -71,14 +71,19 @@ fn make_room(slots: &mut HashMap<String, Slot>, id: &str) {
     if slots.len() < MOST || slots.contains_key(id) {
         return;
     }
-    let until = |slot: &Slot| slot.known.as_ref().map_or(0, |known| known.until.as_unix());
+    // Somebody is fetching it: then it ends last, or another would fetch it at the same time.
+    let until = |slot: &Slot| match Arc::strong_count(&slot.turn) {
+        1 => slot.known.as_ref().map_or(0, |known| known.until.as_unix()),
+        _ => u64::MAX,
+    };
     let mut ends: Vec<u64> = slots.values().map(until).collect();
     let middle = ends.len() / 2;
     let median = *ends.select_nth_unstable(middle).1;
     let mut left = MOST / 2;
     slots.retain(|_, slot| {
-        let stays = until(slot) >= median && left > 0;
-        left -= usize::from(stays);
+        let until = until(slot);
+        let stays = until == u64::MAX || (until >= median && left > 0);
+        left = left.saturating_sub(usize::from(stays));
         stays
     });
 }

@@ -61,29 +61,50 @@ impl AuthorizationServer {
         }))
     }
 
-    /// The client that a token request names. A public one is as stored: what its document says
-    /// by now matters when somebody is next asked. One that signs with keys of its document is
-    /// as the document says, or as stored while that cannot be read.
+    /// The client that a token request names, as it was when somebody last said yes to it.
     pub(crate) async fn client_stored(
         &self,
         id: &ClientId,
-    ) -> Result<Option<Versioned<ClientRecord>>, StorageError> {
-        let Some(stored) = self.storage.clients().find(id).await? else {
+    ) -> Result<Option<Arc<ClientRecord>>, StorageError> {
+        let found = self
+            .storage
+            .clients()
+            .find(id)
+            .await?
+            .map(|found| found.record);
+        let off = self.policy().metadata_documents.is_none();
+        Ok(found
+            .filter(|client| !(off && client.registration == ClientRegistration::MetadataDocument)))
+    }
+
+    /// The same, with the keys of its document as they are now. A document that says anything
+    /// else about how the client proves itself waits for the next yes, and until then the client
+    /// is nobody. Nothing is stored: nobody has proved anything yet.
+    ///
+    /// # Errors
+    /// [`ClientLookupError::Document`] when the keys cannot be had. Old ones are not used instead:
+    /// a key is taken out of a document for a reason.
+    pub(crate) async fn client_with_keys(
+        &self,
+        id: &ClientId,
+    ) -> Result<Option<Arc<ClientRecord>>, ClientLookupError> {
+        let Some(stored) = self.client_stored(id).await? else {
             return Ok(None);
         };
-        if stored.record.registration != ClientRegistration::MetadataDocument {
+        let rules = self.policy().metadata_documents.as_ref();
+        let by_document = stored.registration == ClientRegistration::MetadataDocument;
+        let Some(rules) = rules.filter(|_| by_document && stored.is_confidential()) else {
             return Ok(Some(stored));
-        }
-        let Some(rules) = &self.policy().metadata_documents else {
-            return Ok(None);
         };
-        if !stored.record.is_confidential() {
-            return Ok(Some(stored));
+        let document = self.document(id, rules).await;
+        let document = document.map_err(|_| ClientLookupError::Document)?;
+        if document.token_endpoint_auth_method != stored.token_endpoint_auth_method {
+            return Ok(None);
         }
-        match self.document(id, rules).await {
-            Ok(document) => self.keep_document(&document).await.map(Some),
-            Err(_) => Ok(Some(stored)),
-        }
+        let mut current = ClientRecord::clone(&stored);
+        current.jwks.clone_from(&document.jwks);
+        current.jwks_uri.clone_from(&document.jwks_uri);
+        Ok(Some(Arc::new(current)))
     }
 
     /// Stores what a person has said yes to; from now on it stands for the document. Keeps the
@@ -140,10 +161,15 @@ impl AuthorizationServer {
         }
         let host = url.host();
         let limited = self.count(&Limit::METADATA_DOCUMENTS, host, now).await;
-        limited.map_err(|_| DocumentError::TooOften)?;
+        if limited.is_err() {
+            let reason = DocumentError::TooOften;
+            self.record(Event::MetadataDocumentRefused { client: id, reason });
+            return Err(reason);
+        }
         let fetched = self.outbound().fetch(url.as_str(), rules.most_bytes).await;
         let fetched = fetched.map_err(|error| match error {
             OutboundError::TooLarge => DocumentError::TooLarge,
+            OutboundError::Busy => DocumentError::TooOften,
             _ => DocumentError::Unreachable,
         });
         let judged = fetched.and_then(|fetched| {
@@ -155,6 +181,10 @@ impl AuthorizationServer {
             Err(error) => {
                 let reason = error;
                 self.record(Event::MetadataDocumentRefused { client: id, reason });
+                // That we were busy says nothing about the document.
+                if error == DocumentError::TooOften {
+                    return Err(error);
+                }
                 (Err(error), now.plus(rules.shortest_freshness))
             }
         };
