@@ -2,7 +2,8 @@
 // JavaScript, in several tabs, after a mistake and after a double click. Leaves screenshots.
 
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import path from 'node:path';
 import { ALICE } from './lib/person.mjs';
 import { PkceClient } from './lib/pkce-client.mjs';
@@ -17,8 +18,20 @@ const APPROVE = 'button[name=decision][value=approve]';
 const DENY = 'button[name=decision][value=deny]';
 const ALERT = '[role=alert]';
 
-const SIZES = { wide: { width: 1280, height: 900 }, narrow: { width: 375, height: 700 } };
+const SIZES = { wide: { width: 1280, height: 900 }, narrow: { width: 320, height: 700 } };
 const SCHEMES = ['light', 'dark'];
+
+/** The accessibility checker, run in the page by the automation, which no page policy hinders. */
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+/** Names that clients may give themselves: too long to fit, hostile, and written from the right. */
+const NAMES = {
+  'long-word': 'W'.repeat(200),
+  'long-sentence': 'An application that has a great deal to say about itself '.repeat(3).trim(),
+  hostile: '"><img src=x onerror=alert(1)></bdi></h1><script>alert(2)</script>',
+  'right-to-left': 'مساعد الملاحظات الذكي للمكاتب',
+  mixed: 'ملاحظات of \u202eadmin\u202c שלום',
+};
 
 export async function run(context) {
   await withQuickstart(context, 'chromium', {}, (server) =>
@@ -27,6 +40,7 @@ export async function run(context) {
       await doubleClickStory(context, pages);
       await tabsStory(context, pages);
       await otherOriginStory(context, pages);
+      await namesStory(context, pages);
     }),
   );
   await withQuickstart(context, 'chromium, issuer /auth/v1', { issuerPath: '/auth/v1' }, (server) =>
@@ -101,6 +115,33 @@ async function signInStory({ report }, pages) {
       await pages.shoot('error');
     }],
   ]);
+}
+
+/** Whatever a client calls itself, the page says it and stays what it is. */
+async function namesStory({ report }, pages) {
+  const { chromium } = pages;
+  for (const [kind, name] of Object.entries(NAMES)) {
+    await report.case(`${pages.label}, names: ${kind} is shown as text, and the page stays whole`, async () => {
+      const client = await PkceClient.register(pages.server, name);
+      try {
+        await chromium.open(client.begin('mcp:tools mcp:write').url);
+        await pages.assertConsent();
+        const shown = await chromium.run(`return {
+          name: document.querySelector('h1 bdi').textContent,
+          scripts: document.scripts.length,
+          images: document.images.length,
+          buttons: document.querySelectorAll('button[name=decision]').length,
+        }`);
+        const control = /[\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]/g;
+        assert.equal(shown.name, name.replace(control, ''));
+        assert.deepEqual([shown.scripts, shown.images], [0, 0], 'nothing of the name became markup');
+        assert.ok(shown.buttons >= 2);
+        await pages.shoot(`consent-${kind}`);
+      } finally {
+        client.close();
+      }
+    });
+  }
 }
 
 /** Approving twice, by a double click and by posting the same form again and again. */
@@ -378,6 +419,20 @@ class Pages {
     throw new Error(`Tab never reaches ${selector}`);
   }
 
+  /** Nothing to object to by WCAG 2.2 AA and good practice, as far as a program can tell. */
+  async assertAccessible(what) {
+    const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
+    const found = await this.chromium.run(
+      `${AXE}; return axe.run(document, { runOnly: arguments[0] }).then(({ violations, passes }) => ({
+        violations: violations.map(({ id, nodes }) => id + ': ' + nodes.map((node) => node.target.join(' ')).join(', ')),
+        passes: passes.length,
+      }))`,
+      tags,
+    );
+    assert.ok(found.passes > 5, `${what}: rules were checked`);
+    assert.deepEqual(found.violations, [], what);
+  }
+
   /** Takes the page in both colour schemes and both sizes, and checks that it suits them. */
   async shoot(name) {
     const backgrounds = {};
@@ -388,6 +443,7 @@ class Pages {
         writeFileSync(path.join(this.artefacts, `${name}-${scheme}-${size}.png`), await this.chromium.screenshot());
         const beyond = await this.chromium.run('return document.documentElement.scrollWidth - window.innerWidth');
         assert.ok(beyond <= 0, `${name} is ${beyond} pixels too wide for ${width}`);
+        await this.assertAccessible(`${name}, ${scheme}, ${size}`);
       }
       backgrounds[scheme] = await this.chromium.run(`return [document.body, document.documentElement]
         .map((element) => getComputedStyle(element).backgroundColor).join()`);
