@@ -9,7 +9,7 @@ use oauth_storage::{
 use oauth_types::env::EntropyError;
 use oauth_types::redirect_uri::RedirectKind;
 use oauth_types::{
-    ClientId, CodeChallenge, GrantId, Issuer, Lifetime, RedirectUri, ResourceUri, Scope, Secret,
+    ClientId, CodeChallenge, GrantId, Lifetime, RedirectUri, ResourceUri, Scope, Secret,
     SecretHash, Subject, Timestamp,
 };
 use serde::{Deserialize, Serialize};

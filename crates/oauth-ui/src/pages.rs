@@ -1,5 +1,7 @@
 //! The conversation: sign in, then decide.
 
+use std::borrow::Cow;
+
 use async_trait::async_trait;
 use oauth_core::{Approval, Authentication, Limit, Limited};
 use oauth_http::server::{Interaction, InteractionError, Notice, Outcome, Page, Visit};
@@ -11,6 +13,8 @@ use crate::view::{
 
 /// Bytes of a user name; a longer one is nobody's.
 const LONGEST_USERNAME: usize = 256;
+/// Characters of a client's name that are shown.
+const LONGEST_NAME: usize = 60;
 /// Bytes of a password.
 const LONGEST_PASSWORD: usize = 1024;
 
@@ -126,11 +130,12 @@ fn sign_in_page(
     username: &str,
     error: Option<&str>,
 ) -> Result<Page, InteractionError> {
+    let client_name = visit.pending.client_name().map(shown);
     page(&SignInView {
         style: style(),
         action: visit.action,
         handle: visit.handle,
-        client_name: visit.pending.client_name(),
+        client_name: client_name.as_deref(),
         redirect_host: visit.pending.redirect_host(),
         username,
         error,
@@ -158,11 +163,12 @@ fn consent_page(
             description: described.map_or(name, |scope| &scope.description),
         }
     });
+    let client_name = pending.client_name().map(shown);
     let view = ConsentView {
         style: style(),
         action: visit.action,
         handle: visit.handle,
-        client_name: pending.client_name(),
+        client_name: client_name.as_deref(),
         vouched_for: pending.is_client_vouched_for(),
         client_host: pending.client_host(),
         uri_elsewhere: pending.is_client_uri_elsewhere(),
@@ -210,6 +216,14 @@ pub(crate) fn notice_page(notice: &Notice<'_>) -> Page {
         leave,
     };
     page(&view).unwrap_or_else(|_| Page::new(String::new(), String::new()))
+}
+
+/// A name as far as it is shown: what else the page says must not be pushed out of sight.
+fn shown(name: &str) -> Cow<'_, str> {
+    match name.char_indices().nth(LONGEST_NAME) {
+        None => Cow::Borrowed(name),
+        Some((end, _)) => Cow::Owned(format!("{}…", name[..end].trim_end())),
+    }
 }
 
 /// Errors are phrases; a page wants a sentence.

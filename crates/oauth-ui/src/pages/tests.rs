@@ -109,3 +109,13 @@ fn the_style_is_let_through_by_its_digest_and_is_the_only_one() {
     assert!(!page.html.contains("style=\""));
     assert!(!page.html.contains("http://") && !page.html.contains("https://"));
 }
+
+/// AS-DCR-17: a long name does not push the warnings out of sight.
+#[test]
+fn a_long_name_is_shown_in_part() {
+    let long = "W".repeat(200);
+    assert_eq!(shown(&long), format!("{}…", "W".repeat(60)));
+    assert_eq!(shown("\u{e4}\u{e4}"), "\u{e4}\u{e4}");
+    let wide = "\u{4e16}".repeat(61);
+    assert_eq!(shown(&wide).chars().count(), 61);
+}
