@@ -17,6 +17,13 @@ use crate::server::encode::without_cors;
 use crate::server::interaction::{InteractionError, Notice, Outcome, Page, Visit};
 use crate::server::service::{INTERACT, OAuthService, is_for_this_host};
 
+/// Who sent a request, as far as the pages need it.
+#[derive(Clone, Copy)]
+struct Caller<'a> {
+    source: Source,
+    headers: &'a HeaderMap,
+}
+
 impl OAuthService {
     pub(crate) async fn authorize(
         &self,
@@ -76,6 +83,8 @@ impl OAuthService {
             return self.failure_page(StatusCode::INTERNAL_SERVER_ERROR);
         };
         let session = session.filter(|session| pending.admits(session));
+        let headers = &request.headers;
+        let caller = Caller { source, headers };
         if let (Some(session), true) = (&session, consented) {
             let pending = pending.clone().for_session(session);
             let approval = Approval::of(pending.scope().clone());
@@ -93,7 +102,7 @@ impl OAuthService {
             None => pending,
         };
         let mut response = self
-            .converse(pending, session, &Form::default(), &browser, source)
+            .converse(pending, session, &Form::default(), &browser, caller)
             .await;
         if is_new {
             self.cookies
@@ -134,10 +143,12 @@ impl OAuthService {
         let Some(browser) = browser else {
             return self.misdirected();
         };
-        match self.current_session(&request.headers, &browser).await {
+        let headers = &request.headers;
+        let caller = Caller { source, headers };
+        match self.current_session(headers, &browser).await {
             Ok(session) => {
                 let session = session.filter(|session| pending.admits(session));
-                self.converse(pending, session, &form, &browser, source)
+                self.converse(pending, session, &form, &browser, caller)
                     .await
             }
             Err(error) => self.storage_page(&error),
@@ -151,19 +162,19 @@ impl OAuthService {
         session: Option<Session>,
         form: &Form,
         browser: &BrowserBinding,
-        source: Source,
+        caller: Caller<'_>,
     ) -> Response<Bytes> {
-        let outcome = self.ask(&pending, session.as_ref(), form, source).await;
+        let outcome = self.ask(&pending, session.as_ref(), form, caller).await;
         match outcome {
             Ok(Outcome::Respond(page)) => self.page(page),
             Ok(Outcome::Deny) => see_other(self.server.deny(&pending).location()),
             Ok(Outcome::Approve(approval)) => {
                 let Some(session) = session else {
-                    return self.start_over(&pending, source).await;
+                    return self.start_over(&pending, caller).await;
                 };
                 match self.server.approve(&pending, &session, approval).await {
                     Ok(redirect) => see_other(redirect.location()),
-                    Err(ApprovalError::SignInAgain) => self.start_over(&pending, source).await,
+                    Err(ApprovalError::SignInAgain) => self.start_over(&pending, caller).await,
                     Err(ApprovalError::Storage(error)) => self.storage_page(&error),
                     Err(error) => self.error_page(StatusCode::BAD_REQUEST, &error.to_string()),
                 }
@@ -175,7 +186,7 @@ impl OAuthService {
                 };
                 let pending = pending.for_session(&session);
                 let next = self
-                    .ask(&pending, Some(&session), &Form::default(), source)
+                    .ask(&pending, Some(&session), &Form::default(), caller)
                     .await;
                 let mut response = match next {
                     Ok(Outcome::Respond(page)) => self.page(page),
@@ -200,8 +211,12 @@ impl OAuthService {
 
     /// The session that decided is not the one that signed in: back to the beginning, with the
     /// request kept.
-    async fn start_over(&self, pending: &PendingAuthorization, source: Source) -> Response<Bytes> {
-        match self.ask(pending, None, &Form::default(), source).await {
+    async fn start_over(
+        &self,
+        pending: &PendingAuthorization,
+        caller: Caller<'_>,
+    ) -> Response<Bytes> {
+        match self.ask(pending, None, &Form::default(), caller).await {
             Ok(Outcome::Respond(page)) => self.page(page),
             _ => self.failure_page(StatusCode::SERVICE_UNAVAILABLE),
         }
@@ -212,7 +227,7 @@ impl OAuthService {
         pending: &PendingAuthorization,
         session: Option<&Session>,
         form: &Form,
-        source: Source,
+        caller: Caller<'_>,
     ) -> Result<Outcome, InteractionError> {
         let handle = self.server.seal(pending)?;
         let action = self.server.config().issuer.endpoint_path(INTERACT);
@@ -224,7 +239,8 @@ impl OAuthService {
             action: &action,
             form,
             session,
-            source,
+            source: caller.source,
+            headers: caller.headers,
         };
         self.interaction.visit(visit).await
     }
@@ -333,9 +349,12 @@ impl OAuthService {
         } else {
             "; form-action 'self'"
         };
+        let style = match page.style_hash.as_str() {
+            "" => "none",
+            hash => hash,
+        };
         let policy = format!(
-            "default-src 'none'; style-src '{}'; base-uri 'none'; frame-ancestors 'none'{form_action}",
-            page.style_hash
+            "default-src 'none'; style-src '{style}'; base-uri 'none'; frame-ancestors 'none'{form_action}"
         );
         let mut response = Response::new(Bytes::from(page.html));
         *response.status_mut() = page.status;

@@ -1,7 +1,7 @@
 //! The port for people: signing in, deciding, and being told what went wrong.
 
 use async_trait::async_trait;
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use oauth_core::session::Authentication;
 use oauth_core::storage::StorageError;
 use oauth_core::types::env::EntropyError;
@@ -45,6 +45,9 @@ pub struct Visit<'a> {
     pub session: Option<&'a Session>,
     /// Where the person's request came from.
     pub source: Source,
+    /// The headers of the person's request: for sign-ins of one's own, whose cookie is here.
+    /// Answer [`Outcome::SignedIn`] for whoever it belongs to.
+    pub headers: &'a HeaderMap,
 }
 
 /// What an [`Interaction`] wants.
@@ -69,7 +72,8 @@ pub struct Page {
     pub status: StatusCode,
     /// The whole document. It must not fetch anything from anywhere.
     pub html: String,
-    /// Digest of its one style element, as `sha256-…`; no other style and no script will run.
+    /// Digest of its one style element, as `sha256-…`; no other style and no script will run. Empty
+    /// for a page without style.
     pub style_hash: String,
     /// Whether submitting its form ends at the client. Browsers apply `form-action` to the
     /// redirect as well, so such a page cannot restrict it.

@@ -1,0 +1,154 @@
+//! A server, a web of documents, and a client that is described in one.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use oauth_core::storage::Storage;
+use oauth_core::types::{AuthorizationRequest, ClientId};
+use oauth_core::{
+    AuthorizationServer, AuthorizeFailure, DocumentError, Event, EventSink, Fetched,
+    MetadataDocumentRules, Outbound, OutboundError,
+};
+use oauth_storage_memory::MemoryStorage;
+use oauth_testkit::block_on;
+use oauth_testkit::flows::{App, World, challenge};
+use serde_json::{Value, json};
+
+pub(crate) const ID: &str = "https://app.example/client.json";
+
+/// A web of documents. Each fetch lets others run first.
+#[derive(Clone, Default)]
+pub(crate) struct Web(pub(crate) Arc<Mutex<Served>>);
+
+/// What is there, and what was fetched.
+pub(crate) type Served = (HashMap<String, Answer>, Vec<String>);
+pub(crate) type Answer = (u16, String, Option<String>);
+
+impl Web {
+    pub(crate) fn put(&self, url: &str, document: &Value, cache_control: Option<&str>) {
+        let answer = (200, document.to_string(), cache_control.map(str::to_owned));
+        self.0.lock().unwrap().0.insert(url.to_owned(), answer);
+    }
+
+    pub(crate) fn take_down(&self, url: &str) {
+        self.0.lock().unwrap().0.remove(url);
+    }
+
+    /// The addresses fetched since the last call.
+    pub(crate) fn fetched(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().unwrap().1)
+    }
+}
+
+#[async_trait]
+impl Outbound for Web {
+    async fn fetch(&self, url: &str, _: usize) -> Result<Fetched, OutboundError> {
+        let mut polled = false;
+        std::future::poll_fn(|context| match std::mem::replace(&mut polled, true) {
+            true => std::task::Poll::Ready(()),
+            false => {
+                context.waker().wake_by_ref();
+                std::task::Poll::Pending
+            }
+        })
+        .await;
+        let mut web = self.0.lock().unwrap();
+        web.1.push(url.to_owned());
+        let Some((status, body, cache_control)) = web.0.get(url).cloned() else {
+            return Err(OutboundError::Failed("connection refused".into()));
+        };
+        Ok(Fetched {
+            status,
+            content_type: Some("application/json".to_owned()),
+            cache_control,
+            body: body.into_bytes(),
+        })
+    }
+}
+
+#[derive(Clone, Default)]
+pub(crate) struct Refusals(pub(crate) Arc<Mutex<Vec<DocumentError>>>);
+
+impl EventSink for Refusals {
+    fn record(&self, event: &Event<'_>) {
+        if let Event::MetadataDocumentRefused { reason, .. } = event {
+            self.0.lock().unwrap().push(*reason);
+        }
+    }
+}
+
+pub(crate) struct Scene {
+    pub(crate) world: World,
+    pub(crate) storage: Arc<dyn Storage>,
+    pub(crate) web: Web,
+    pub(crate) refusals: Refusals,
+    pub(crate) app: App,
+}
+
+pub(crate) fn document() -> Value {
+    json!({
+        "client_id": ID,
+        "client_name": "App",
+        "redirect_uris": ["http://127.0.0.1/callback"],
+        "grant_types": ["authorization_code", "refresh_token"],
+    })
+}
+
+impl Scene {
+    pub(crate) fn new(seed: u64) -> Self {
+        let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::new());
+        let (web, refusals) = (Web::default(), Refusals::default());
+        web.put(ID, &document(), None);
+        let world = World::builder(seed)
+            .storage(Arc::clone(&storage))
+            .ports({
+                let web = web.clone();
+                |ports| ports.outbound(web)
+            })
+            .events(refusals.clone())
+            .configure(|config| {
+                config.policy.metadata_documents = Some(MetadataDocumentRules::default());
+            })
+            .build();
+        let app = App {
+            client_id: ID.to_owned(),
+            client_secret: None,
+            redirect_uri: "http://127.0.0.1:51004/callback".to_owned(),
+        };
+        Self {
+            world,
+            storage,
+            web,
+            refusals,
+            app,
+        }
+    }
+
+    pub(crate) fn stored(&self) -> bool {
+        let id = ClientId::new(ID);
+        block_on(self.storage.clients().find(&id))
+            .unwrap()
+            .is_some()
+    }
+
+    /// Whether an authorization request of this client is taken up.
+    pub(crate) fn is_asked(&self, id: &str) -> bool {
+        block_on(ask(&self.world.server, id)).is_ok()
+    }
+}
+
+pub(crate) async fn ask(server: &AuthorizationServer, id: &str) -> Result<(), AuthorizeFailure> {
+    let challenge = challenge(&"v".repeat(43));
+    let pairs = [
+        ("client_id", id),
+        ("redirect_uri", "http://127.0.0.1:51004/callback"),
+        ("response_type", "code"),
+        ("code_challenge", &challenge),
+        ("code_challenge_method", "S256"),
+    ];
+    let pairs = pairs.map(|(name, value)| (Cow::Borrowed(name), Cow::Borrowed(value)));
+    let request = AuthorizationRequest::from_pairs(pairs);
+    server.authorize(&request).await.map(drop)
+}
