@@ -8,9 +8,7 @@ use std::pin::Pin;
 
 use oauth_core::storage::{ClientRegistration, Filter, Page, Storage};
 use oauth_core::types::{ClientId, Lifetime, Subject, TokenErrorCode, TokenRequest};
-use oauth_core::{
-    AuthorizeFailure, ClientAssertion, DocumentError, PresentedClient, Source,
-};
+use oauth_core::{AuthorizeFailure, ClientAssertion, DocumentError, PresentedClient, Source};
 use oauth_testkit::block_on;
 use oauth_testkit::faults::interleave;
 use oauth_testkit::flows::World;

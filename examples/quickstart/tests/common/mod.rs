@@ -39,6 +39,9 @@ pub fn free_port() -> u16 {
         .port()
 }
 
+/// For [`Quickstart::start`]: attempts are counted, as they are outside tests.
+pub const LIMITED: &str = "limited";
+
 /// A running quickstart; killed when dropped.
 pub struct Quickstart {
     child: Child,
@@ -68,12 +71,9 @@ impl Quickstart {
             .env("RUST_LOG", "info,rmcp=warn")
             .env_remove("OAUTH_ROOT_SECRET")
             .envs(variables.iter().copied())
-            .args([
-                "--listen",
-                &format!("127.0.0.1:{port}"),
-                "--danger-no-rate-limits",
-            ])
-            .args(flags)
+            .args(["--listen", &format!("127.0.0.1:{port}")])
+            .args(flags.iter().filter(|flag| **flag != LIMITED))
+            .args((!flags.contains(&LIMITED)).then_some("--danger-no-rate-limits"))
             .stdout(Stdio::piped())
             .stderr(log)
             .spawn()
@@ -88,6 +88,15 @@ impl Quickstart {
         std::thread::spawn(move || lines.for_each(drop));
         let address = SocketAddr::from(([127, 0, 0, 1], port));
         Self { child, address }
+    }
+
+    /// Its memory now, in MiB; 0 where nobody tells.
+    pub fn resident(&self) -> u64 {
+        let status = format!("/proc/{}/status", self.child.id());
+        let status = std::fs::read_to_string(status).unwrap_or_default();
+        let line = status.lines().find(|line| line.starts_with("VmRSS"));
+        let kib = line.and_then(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok());
+        kib.unwrap_or(0) / 1024
     }
 
     /// `kill -9`.
