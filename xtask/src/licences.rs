@@ -4,6 +4,7 @@
 //! reads the same file and asks the three questions that matter; where `cargo-deny` is installed it
 //! runs as well.
 
+use std::collections::HashSet;
 use std::fs;
 
 use crate::metadata::{Graph, Package};
@@ -23,7 +24,13 @@ struct Policy {
 pub(crate) fn check() -> Result<bool, String> {
     let file = run::root().join("deny.toml");
     let text = fs::read_to_string(file).map_err(|error| format!("deny.toml: {error}"))?;
-    let graph = Graph::load(false)?;
+    let mut graph = Graph::load(false)?;
+    // The lock file and the metadata also name what only features that are off would bring.
+    let built = built()?;
+    graph.packages.retain(|package| {
+        package.source.is_none()
+            || built.contains(&format!("{} v{}", package.name, package.version))
+    });
     let found = violations(&graph.packages, &policy(&text)?);
     for violation in &found {
         println!("licences: {violation}");
@@ -66,6 +73,21 @@ fn violations(packages: &[Package], policy: &Policy) -> Vec<String> {
         }
     }
     found
+}
+
+/// Every package that some target of some crate of ours is built with, as `NAME vVERSION`.
+fn built() -> Result<HashSet<String>, String> {
+    let mut tree = run::cargo(["tree", "--workspace", "--all-features", "--target", "all"]);
+    let said = run::output(tree.args(["--prefix", "none", "--format", "{p}"]))?;
+    let names = said.lines().map(|line| {
+        let mut words = line.split(' ');
+        let (name, version) = (
+            words.next().unwrap_or_default(),
+            words.next().unwrap_or_default(),
+        );
+        format!("{name} {version}")
+    });
+    Ok(names.collect())
 }
 
 /// Reads the two lists. An exception for one crate would be ignored here, so it is refused.

@@ -238,7 +238,7 @@ impl AuthorizationServer {
         let issuer = &self.config.issuer;
         let purpose = Purpose::Transaction;
         sealed::seal(
-            &self.ring,
+            &self.ring(),
             issuer,
             purpose,
             pending.expires_at,
@@ -257,7 +257,7 @@ impl AuthorizationServer {
         browser: Option<&BrowserBinding>,
     ) -> Result<PendingAuthorization, ResumeError> {
         let (issuer, now) = (&self.config.issuer, self.now());
-        let opened = sealed::open(&self.ring, issuer, Purpose::Transaction, now, sealed);
+        let opened = sealed::open(&self.ring(), issuer, Purpose::Transaction, now, sealed);
         let pending: PendingAuthorization = opened.map_err(|error| match error {
             Unsealable::Foreign | Unsealable::Expired => ResumeError::Expired,
         })?;
@@ -349,7 +349,14 @@ impl AuthorizationServer {
                 }
             }
         }
-        let text = token_text::write(&self.ring, TokenKind::Code, &pending.grant, 0, &code, &hash);
+        let text = token_text::write(
+            &self.ring(),
+            TokenKind::Code,
+            &pending.grant,
+            0,
+            &code,
+            &hash,
+        );
         let state = pending.state.as_deref();
         let issuer = &self.config.issuer;
         Ok(Redirect::new(

@@ -60,6 +60,10 @@ pub enum Event<'a> {
         /// Why not.
         reason: DocumentError,
     },
+    /// A new key was announced.
+    KeysRotated,
+    /// Everything of this issuer was ended.
+    Fenced,
     /// A person signed in.
     SignedIn {
         /// Who.

@@ -7,10 +7,11 @@ use oauth_storage::record::Shape;
 use oauth_storage::{Insert, KeyRingId, KeyRingRecord, Storage, StorageError};
 use oauth_types::env::{Entropy, EntropyError};
 use oauth_types::registration::UnknownMembers;
-use oauth_types::{Issuer, Secret, SecretHash};
+use oauth_types::{Issuer, Secret, SecretHash, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// The one secret that configuration holds; everything else follows from the ring it seals.
+#[derive(Clone)]
 pub struct RootSecret(Secret);
 
 impl RootSecret {
@@ -68,6 +69,9 @@ pub enum KeyRingError {
         "the key ring in this store cannot be opened: it was altered, or belongs to another issuer"
     )]
     Sealed,
+    /// Every name that a key can have was given.
+    #[error("the key ring has no name left for another key")]
+    Full,
     /// The store failed.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -78,28 +82,83 @@ pub enum KeyRingError {
 
 /// What is sealed.
 #[derive(Serialize, Deserialize)]
-struct StoredRing {
-    epoch: u64,
-    active: u16,
-    keys: Vec<StoredKey>,
-    signing: Vec<StoredKey>,
+pub(crate) struct StoredRing {
+    pub(crate) epoch: u64,
+    /// In the order in which they are used.
+    pub(crate) keys: Vec<StoredKey>,
+    pub(crate) signing: Vec<StoredKey>,
 }
 
+/// One generation.
 #[derive(Serialize, Deserialize)]
-struct StoredKey {
+pub(crate) struct StoredKey {
     id: u16,
     /// 32 bytes in base64url.
     secret: String,
+    /// From when it is used, in Unix seconds; the key before it retires then.
+    #[serde(default)]
+    pub(crate) from: u64,
 }
 
 impl StoredKey {
-    fn draw(id: u16, entropy: &dyn Entropy) -> Result<Self, EntropyError> {
+    pub(crate) fn draw(id: u16, from: u64, entropy: &dyn Entropy) -> Result<Self, EntropyError> {
         let secret = URL_SAFE_NO_PAD.encode(Secret::draw(entropy)?.expose());
-        Ok(Self { id, secret })
+        Ok(Self { id, secret, from })
     }
 
     fn bytes(&self) -> Option<[u8; 32]> {
         URL_SAFE_NO_PAD.decode(&self.secret).ok()?.try_into().ok()
+    }
+}
+
+impl StoredRing {
+    /// A name that no key of this ring has had; `None` after three thousand of them, which is all
+    /// that a token's two characters can tell apart.
+    pub(crate) fn next_id(&self) -> Option<u16> {
+        let last = self.keys.iter().map(|key| key.id).max().unwrap_or(0);
+        Some(last + 1).filter(|id| *id < 62 * 62)
+    }
+
+    pub(crate) fn unseal(
+        record: &KeyRingRecord,
+        issuer: &Issuer,
+        root: &RootSecret,
+    ) -> Result<Self, KeyRingError> {
+        if record.root != root.name() {
+            return Err(KeyRingError::OtherRoot {
+                stored: record.root.clone(),
+                given: root.name(),
+            });
+        }
+        let sealed = URL_SAFE_NO_PAD
+            .decode(&record.sealed)
+            .map_err(|_| KeyRingError::Sealed)?;
+        let plain = root
+            .seal_key()
+            .open(issuer.as_str().as_bytes(), &sealed)
+            .map_err(|_| KeyRingError::Sealed)?;
+        serde_json::from_slice(&plain).map_err(|_| KeyRingError::Sealed)
+    }
+
+    pub(crate) fn seal(
+        &self,
+        issuer: &Issuer,
+        root: &RootSecret,
+        entropy: &dyn Entropy,
+    ) -> Result<KeyRingRecord, KeyRingError> {
+        let mut nonce = [0u8; 12];
+        entropy.fill(&mut nonce)?;
+        let plain = serde_json::to_vec(self).map_err(|_| KeyRingError::Sealed)?;
+        let sealed = root
+            .seal_key()
+            .seal(nonce, issuer.as_str().as_bytes(), &plain);
+        Ok(KeyRingRecord {
+            shape: Shape::default(),
+            id: KeyRingId,
+            root: root.name(),
+            sealed: URL_SAFE_NO_PAD.encode(sealed),
+            unknown: UnknownMembers::new(),
+        })
     }
 }
 
@@ -133,70 +192,31 @@ impl KeyRing {
         issuer: &Issuer,
         root: &RootSecret,
         entropy: &dyn Entropy,
+        now: Timestamp,
     ) -> Result<Self, KeyRingError> {
+        let unseal = |record: &KeyRingRecord| {
+            let stored = StoredRing::unseal(record, issuer, root)?;
+            Self::parse(&stored, now).ok_or(KeyRingError::Sealed)
+        };
         if let Some(found) = storage.keys().find(&KeyRingId).await? {
-            return Self::unseal(&found.record, issuer, root);
+            return unseal(&found.record);
         }
-        let made = Self::make(issuer, root, entropy)?;
+        let first = StoredRing {
+            epoch: 0,
+            keys: vec![StoredKey::draw(0, 0, entropy)?],
+            signing: vec![StoredKey::draw(0, 0, entropy)?],
+        };
+        let made = first.seal(issuer, root, entropy)?;
         match storage.keys().insert(made.clone()).await? {
-            Insert::Inserted => Self::unseal(&made, issuer, root),
+            Insert::Inserted => unseal(&made),
             Insert::Exists => match storage.keys().find(&KeyRingId).await? {
-                Some(found) => Self::unseal(&found.record, issuer, root),
+                Some(found) => unseal(&found.record),
                 None => Err(KeyRingError::Sealed),
             },
         }
     }
 
-    fn make(
-        issuer: &Issuer,
-        root: &RootSecret,
-        entropy: &dyn Entropy,
-    ) -> Result<KeyRingRecord, KeyRingError> {
-        let ring = StoredRing {
-            epoch: 0,
-            active: 0,
-            keys: vec![StoredKey::draw(0, entropy)?],
-            signing: vec![StoredKey::draw(0, entropy)?],
-        };
-        let mut nonce = [0u8; 12];
-        entropy.fill(&mut nonce)?;
-        let plain = serde_json::to_vec(&ring).map_err(|_| KeyRingError::Sealed)?;
-        let sealed = root
-            .seal_key()
-            .seal(nonce, issuer.as_str().as_bytes(), &plain);
-        Ok(KeyRingRecord {
-            shape: Shape::default(),
-            id: KeyRingId,
-            root: root.name(),
-            sealed: URL_SAFE_NO_PAD.encode(sealed),
-            unknown: UnknownMembers::new(),
-        })
-    }
-
-    fn unseal(
-        record: &KeyRingRecord,
-        issuer: &Issuer,
-        root: &RootSecret,
-    ) -> Result<Self, KeyRingError> {
-        if record.root != root.name() {
-            return Err(KeyRingError::OtherRoot {
-                stored: record.root.clone(),
-                given: root.name(),
-            });
-        }
-        let sealed = URL_SAFE_NO_PAD
-            .decode(&record.sealed)
-            .map_err(|_| KeyRingError::Sealed)?;
-        let plain = root
-            .seal_key()
-            .open(issuer.as_str().as_bytes(), &sealed)
-            .map_err(|_| KeyRingError::Sealed)?;
-        let stored: StoredRing =
-            serde_json::from_slice(&plain).map_err(|_| KeyRingError::Sealed)?;
-        Self::parse(&stored).ok_or(KeyRingError::Sealed)
-    }
-
-    fn parse(stored: &StoredRing) -> Option<Self> {
+    pub(crate) fn parse(stored: &StoredRing, now: Timestamp) -> Option<Self> {
         let keys: Option<Vec<RingKey>> = stored
             .keys
             .iter()
@@ -223,7 +243,10 @@ impl KeyRing {
             })
             .collect();
         let keys = keys?;
-        let active = keys.iter().position(|key| key.id == stored.active)?;
+        let active = stored
+            .keys
+            .iter()
+            .rposition(|key| key.from <= now.as_unix())?;
         Some(Self {
             epoch: stored.epoch,
             active,

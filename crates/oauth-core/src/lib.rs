@@ -45,6 +45,7 @@ pub mod outbound;
 pub mod policy;
 mod redirect;
 pub mod registration;
+mod rotation;
 mod sealed;
 pub mod server;
 pub mod session;
@@ -71,6 +72,7 @@ pub use registration::{
     Circumstances, EveryRegistration, PreregisterError, PreregisteredClient, Refused,
     RegistrationError, RegistrationMode, RegistrationPolicy, RegistrationRules, RotationError,
 };
+pub use rotation::KEY_ANNOUNCEMENT;
 pub use server::{AuthorizationServer, OpenError, Ports};
 pub use session::{Authentication, BrowserBinding, Session};
 pub use software_statement::{SoftwareStatementIssuer, StatementError};

@@ -122,7 +122,14 @@ mod tests {
         let entropy = SeededEntropy::new(1);
         let root = RootSecret::from_text(&"root".repeat(8)).unwrap();
         let storage = MemoryStorage::new();
-        let ring = block_on(KeyRing::open(&storage, &here, &root, &entropy)).unwrap();
+        let ring = block_on(KeyRing::open(
+            &storage,
+            &here,
+            &root,
+            &entropy,
+            Timestamp::from_unix(1),
+        ))
+        .unwrap();
         let at = Timestamp::from_unix;
         let body = "what travels".to_owned();
         let text = seal(&ring, &here, Purpose::Transaction, at(100), &body, &entropy).unwrap();

@@ -1,7 +1,7 @@
 //! The authorization server as one value: configuration, keys and ports, and no state of its own
 //! but a cache of what clients publish.
 
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 
 use oauth_jose::PublicJwk;
 use oauth_storage::{ClientRecord, Epochs, Storage, StorageError};
@@ -105,7 +105,8 @@ pub enum OpenError {
 pub struct AuthorizationServer {
     pub(crate) config: ServerConfig,
     pub(crate) storage: Arc<dyn Storage>,
-    pub(crate) ring: KeyRing,
+    pub(crate) ring: RwLock<Arc<KeyRing>>,
+    pub(crate) root: RootSecret,
     pub(crate) documents: Documents,
     pub(crate) client_keys: KeyCache,
     ports: Ports,
@@ -130,11 +131,13 @@ impl AuthorizationServer {
         {
             return Err(OpenError::NothingToGrant);
         }
-        let ring = KeyRing::open(&*storage, &config.issuer, root, &*ports.entropy).await?;
+        let now = ports.clock.now();
+        let ring = KeyRing::open(&*storage, &config.issuer, root, &*ports.entropy, now).await?;
         Ok(Self {
             config,
             storage,
-            ring,
+            ring: RwLock::new(Arc::new(ring)),
+            root: root.clone(),
             documents: Documents::default(),
             client_keys: KeyCache::default(),
             ports,
@@ -180,12 +183,12 @@ impl AuthorizationServer {
 
     /// The discovery document; the same for OAuth and OpenID clients. Spec: RFC 8414 §2.
     pub fn metadata(&self) -> AuthorizationServerMetadata {
-        metadata::authorization_server(&self.config, &self.ring)
+        metadata::authorization_server(&self.config, &self.ring())
     }
 
     /// The public signing keys. Spec: RFC 7517 §5.
     pub fn public_jwks(&self) -> Vec<PublicJwk> {
-        self.ring.public_jwks()
+        self.ring().public_jwks()
     }
 
     /// Forgets records that nothing can present any more, at most `limit` of each kind.
@@ -228,7 +231,7 @@ impl AuthorizationServer {
                 subject_client: person
                     .and_then(|person| person.clients.get(&client.id).copied())
                     .unwrap_or(0),
-                ring: self.ring.epoch,
+                ring: self.ring().epoch,
             },
             disabled: person.is_some_and(|person| person.disabled),
             lifetimes: client.lifetimes,

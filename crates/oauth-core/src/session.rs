@@ -122,7 +122,7 @@ impl AuthorizationServer {
             browser: browser.hash,
         };
         let cookie = sealed::seal(
-            &self.ring,
+            &self.ring(),
             &self.config.issuer,
             Purpose::Session,
             now.plus(self.policy().session_lifetime),
@@ -145,7 +145,7 @@ impl AuthorizationServer {
         cookie: &str,
         browser: &BrowserBinding,
     ) -> Result<Option<Session>, StorageError> {
-        let (ring, issuer, now) = (&self.ring, &self.config.issuer, self.now());
+        let (ring, issuer, now) = (&self.ring(), &self.config.issuer, self.now());
         let opened = sealed::open::<Session>(ring, issuer, Purpose::Session, now, cookie);
         let Ok(session) = opened else { return Ok(None) };
         if !session.browser.matches(&browser.hash) {

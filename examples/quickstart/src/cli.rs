@@ -10,6 +10,9 @@ use oauth_core::types::Issuer;
 #[derive(Debug, Parser)]
 #[command(version)]
 pub(crate) struct Flags {
+    /// Do this to the records, and serve nothing.
+    #[arg(value_enum)]
+    pub(crate) command: Option<Command>,
     /// Where to listen; port 0 picks a free one and prints it.
     #[arg(long, default_value = "127.0.0.1:3000", value_name = "ADDRESS")]
     pub(crate) listen: SocketAddr,
@@ -44,6 +47,15 @@ pub(crate) struct Flags {
     /// Neither sign-in nor consent, everybody is alice: for load tests on this machine.
     #[arg(long)]
     pub(crate) danger_auto_approve: bool,
+}
+
+/// What can be done beside serving. A server that is running notices within a minute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Command {
+    /// Announce a new key; it is used after ten minutes.
+    RotateKeys,
+    /// End every code, token and sign-in: after a backup was restored, or a key became known.
+    Fence,
 }
 
 fn issuer_path(text: &str) -> Result<String, String> {

@@ -27,7 +27,7 @@ use oauth_hyper::GuardedTransport;
 use oauth_ui::{DangerAutoApprove, Pages, StoredPasswords};
 use tokio::net::TcpListener;
 
-use crate::cli::Flags;
+use crate::cli::{Command, Flags};
 
 /// Many small allocations per request are what a token server does.
 #[global_allocator]
@@ -52,10 +52,18 @@ async fn main() -> Result<(), Box<dyn Error>> {
 }
 
 async fn run(flags: Flags) -> Result<(), Box<dyn Error>> {
-    let listener = TcpListener::bind(flags.listen)
-        .await
-        .map_err(|error| format!("cannot listen on {}: {error}", flags.listen))?;
-    let origin = flags.origin(listener.local_addr()?)?;
+    let listener = match flags.command {
+        None => Some(
+            TcpListener::bind(flags.listen)
+                .await
+                .map_err(|error| format!("cannot listen on {}: {error}", flags.listen))?,
+        ),
+        Some(_) => None,
+    };
+    let bound = listener
+        .as_ref()
+        .map_or(Ok(flags.listen), TcpListener::local_addr)?;
+    let origin = flags.origin(bound)?;
     let issuer = Issuer::parse(&format!(
         "{origin}{}",
         flags.issuer_path.as_deref().unwrap_or("")
@@ -91,6 +99,20 @@ async fn run(flags: Flags) -> Result<(), Box<dyn Error>> {
     }
     let server =
         Arc::new(AuthorizationServer::open(config, store.storage.clone(), &root, ports).await?);
+    match flags.command {
+        None => {}
+        Some(Command::RotateKeys) => {
+            server.rotate_keys().await?;
+            println!("A new key is announced. It comes into use in ten minutes.");
+        }
+        Some(Command::Fence) => {
+            server.fence().await?;
+            println!("All that was issued has ended. A running server follows within a minute.");
+        }
+    }
+    let Some(listener) = listener else {
+        return Ok(());
+    };
     server.preregister(&data::service_client(&mcp)).await?;
 
     let passwords = StoredPasswords::new(store.storage.clone(), server.entropy())?;
@@ -115,7 +137,7 @@ async fn run(flags: Flags) -> Result<(), Box<dyn Error>> {
         .merge(oauth_axum::resource_metadata(&resource))
         .merge(oauth_axum::authorization_server(service));
 
-    tokio::spawn(sweep(server));
+    tokio::spawn(tend(server));
     flags.announce(&origin, &issuer, &store.place, (USER, PASSWORD));
     serve::until_signal(listener, app, stop_tools).await
 }
@@ -134,11 +156,15 @@ async fn whoami(Claims(claims): Claims) -> Response {
     Json(mcp::Caller::from(&claims)).into_response()
 }
 
-/// Forgets, now and then, what nothing can present any more.
-async fn sweep(server: Arc<AuthorizationServer>) {
+/// Now and then reads the keys again, and forgets what nothing can present any more.
+async fn tend(server: Arc<AuthorizationServer>) {
     const BATCH: usize = 500;
     loop {
         tokio::time::sleep(Duration::from_secs(60)).await;
+        // What was done to the keys elsewhere counts here from now on.
+        if let Err(error) = server.refresh_keys().await {
+            tracing::warn!("the keys cannot be read again: {error}");
+        }
         while server.sweep(BATCH).await.is_ok_and(|swept| swept >= BATCH) {
             tokio::task::yield_now().await;
         }

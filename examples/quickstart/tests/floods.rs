@@ -52,6 +52,10 @@ fn knock(client: &Client, door: &Door, name: &str, password: &str) -> common::An
 
 /// AS-SEC-8: bounded memory, nobody signed in, a person and a client served all the while.
 #[test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "told to a reader, no part of the judgement"
+)]
 fn ten_thousand_failed_sign_ins_cost_little_and_hurt_nobody_else() {
     let folder = Folder::new("floods");
     let server = Quickstart::start(&folder.0, free_port(), &[LIMITED, "--data", "memory"]);

@@ -235,3 +235,35 @@ fn a_login_page_answers_to_its_own_name_only() {
     assert_eq!(strange.status, 401);
     let _ = post(server.address, "/token", &[]).unwrap();
 }
+
+/// AS-META-29: keys are changed beside a running server, which goes on; a fence ends everything
+/// that was issued before.
+#[test]
+fn keys_are_changed_and_everything_is_ended_from_the_command_line() {
+    let folder = Folder::new("keys");
+    let port = free_port();
+    let server = Quickstart::start(&folder.0, port, &[AUTO]);
+    let client = Client::register(server.address);
+    let tokens = client.redeem(&client.code().unwrap()).unwrap();
+    assert!(Quickstart::command(&folder.0, port, "rotate-keys").contains("ten minutes"));
+    let access = tokens.member("access_token");
+    assert_eq!(client.whoami(&access).unwrap().status, 200);
+    assert_eq!(server.stop(), Some(0));
+
+    let server = Quickstart::start(&folder.0, port, &[AUTO]);
+    let keys = get(server.address, "/jwks", "").unwrap();
+    assert_eq!(keys.body.matches("\"kid\"").count(), 2, "{}", keys.body);
+    assert_eq!(client.whoami(&access).unwrap().status, 200);
+    let refreshed = client.refresh(&tokens.member("refresh_token")).unwrap();
+    assert_eq!(refreshed.status, 200, "{refreshed:?}");
+    assert_eq!(server.stop(), Some(0));
+
+    assert!(Quickstart::command(&folder.0, port, "fence").contains("has ended"));
+    let server = Quickstart::start(&folder.0, port, &[AUTO]);
+    assert_eq!(client.whoami(&access).unwrap().status, 401);
+    let refused = client.refresh(&refreshed.member("refresh_token")).unwrap();
+    assert_eq!(refused.status, 400);
+    let again = client.redeem(&client.code().unwrap()).unwrap();
+    assert_eq!(again.status, 200);
+    assert_eq!(server.stop(), Some(0));
+}

@@ -36,7 +36,7 @@ impl AuthorizationServer {
         let verifier = CodeVerifier::parse(verifier)
             .map_err(|_| TokenError::Request("code_verifier is 43 to 128 unreserved characters"))?;
         let target = RequestedTarget::parse(&request.resource, request.scope.as_deref())?;
-        let code = token_text::read(&self.ring, code)
+        let code = token_text::read(&self.ring(), code)
             .filter(|code| code.kind == TokenKind::Code)
             .ok_or(TokenError::CodeRejected)?;
         let wants_refresh = client.grant_types.contains(&GrantType::RefreshToken);
@@ -121,7 +121,7 @@ impl AuthorizationServer {
         } = issued;
         let (grant, generation) = (grant, *generation);
         let access = token_text::write(
-            &self.ring,
+            &self.ring(),
             TokenKind::Access,
             grant,
             generation,
@@ -131,7 +131,7 @@ impl AuthorizationServer {
         let refresh = issued.refresh.as_ref().map(|secret| {
             let hash = secret.hash();
             token_text::write(
-                &self.ring,
+                &self.ring(),
                 TokenKind::Refresh,
                 grant,
                 generation,

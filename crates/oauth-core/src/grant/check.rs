@@ -22,14 +22,14 @@ impl AuthorizationServer {
         token: &str,
     ) -> Result<Option<AccessClaims>, StorageError> {
         let Some(token) =
-            token_text::read(&self.ring, token).filter(|token| token.kind == TokenKind::Access)
+            token_text::read(&self.ring(), token).filter(|token| token.kind == TokenKind::Access)
         else {
             return Ok(None);
         };
         let Some(found) = self.storage.grants().find(&token.grant).await? else {
             return Ok(None);
         };
-        let (grant, epoch) = (&*found.record, self.ring.epoch);
+        let (grant, epoch) = (&*found.record, self.ring().epoch);
         let live = lifecycle::live_access(grant, &token.hash, epoch, self.now());
         Ok(live.map(|live| {
             let mut claims = AccessClaims::new(

@@ -52,7 +52,7 @@ impl AuthorizationServer {
                 .collect(),
             epochs: Epochs {
                 client: client.epoch,
-                ring: self.ring.epoch,
+                ring: self.ring().epoch,
                 ..Epochs::default()
             },
             created_at: now,
@@ -114,7 +114,7 @@ mod tests {
         let ports = Ports::new(FixedClock::at(1_800_000_000), SeededEntropy::new(1));
         block_on(async {
             let opened = AuthorizationServer::open(config, storage.clone(), &root, ports).await;
-            let mut server = opened.unwrap();
+            let server = opened.unwrap();
             let mut metadata = ClientMetadata::default();
             metadata.redirect_uris = vec!["https://app.example/callback".to_owned()];
             let registered = server.register(metadata, Source::default()).await.unwrap();
@@ -123,12 +123,12 @@ mod tests {
             let mut client = ClientRecord::clone(&found.record);
             client.grant_types = vec![GrantType::ClientCredentials];
 
-            server.ring.epoch = 7;
+            server.fence().await.unwrap();
             let request = TokenRequest::from_pairs([]);
             let issued = server.client_credentials(Arc::new(client), &request, server.now());
             let token = issued.await.unwrap().access_token;
             assert!(server.check_access_token(&token).await.unwrap().is_some());
-            server.ring.epoch = 8;
+            server.fence().await.unwrap();
             assert!(server.check_access_token(&token).await.unwrap().is_none());
         });
     }

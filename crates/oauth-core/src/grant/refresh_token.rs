@@ -46,7 +46,7 @@ impl AuthorizationServer {
             .as_deref()
             .ok_or(TokenError::Request("refresh_token is required"))?;
         let target = RequestedTarget::parse(&request.resource, request.scope.as_deref())?;
-        let token = token_text::read(&self.ring, token)
+        let token = token_text::read(&self.ring(), token)
             .filter(|token| token.kind == TokenKind::Refresh)
             .ok_or(TokenError::RefreshRejected)?;
         let mut salt = Salt([0; 16]);
@@ -65,7 +65,7 @@ impl AuthorizationServer {
                 target,
                 standing: self.standing(&found.record.subject, client).await?,
             };
-            let (ring, config) = (&self.ring, &self.config);
+            let (ring, config) = (&self.ring(), &self.config);
             Ok(
                 match lifecycle::refresh(&found.record, &refreshing, salt, ring, config, now) {
                     Refresh::Rotate {

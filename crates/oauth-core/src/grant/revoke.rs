@@ -41,7 +41,7 @@ impl AuthorizationServer {
             .token
             .as_deref()
             .ok_or(TokenError::Request("token is required"))?;
-        let Some(token) = token_text::read(&self.ring, token) else {
+        let Some(token) = token_text::read(&self.ring(), token) else {
             return Ok(());
         };
         let (client, token) = (&*client, &token);

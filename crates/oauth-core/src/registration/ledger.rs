@@ -50,7 +50,7 @@ impl AuthorizationServer {
         let room = rules.unused_clients.max(1).div_ceil(pages);
         let place = same.map_or_else(|| fresh.to_string(), |digest| digest.to_string());
         let mac = self
-            .ring
+            .ring()
             .active()
             .derive
             .mac("registration page", &[place.as_bytes()]);

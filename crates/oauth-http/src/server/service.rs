@@ -28,7 +28,6 @@ pub struct OAuthService {
     pub(crate) interaction: Arc<dyn Interaction>,
     pub(crate) cookies: Cookies,
     metadata: Document,
-    jwks: Document,
     routes: Vec<(String, Route)>,
     proxies: Option<TrustedProxies>,
 }
@@ -75,14 +74,12 @@ impl OAuthService {
                 .map(|path| (path, Route::Metadata)),
         );
         let metadata = Document::render(&server.metadata());
-        let jwks = Document::render(&serde_json::json!({ "keys": server.public_jwks() }));
         let cookies = Cookies::new(issuer);
         Self {
             server,
             interaction,
             cookies,
             metadata,
-            jwks,
             routes,
             proxies: None,
         }
@@ -165,7 +162,11 @@ impl OAuthService {
         };
         match route {
             Route::Metadata => self.metadata.answer(&request),
-            Route::Jwks => self.jwks.answer(&request),
+            // Keys change while we run, and are asked for seldom.
+            Route::Jwks => {
+                let keys = serde_json::json!({ "keys": self.server.public_jwks() });
+                Document::render(&keys).answer(&request)
+            }
             Route::Authorize => self.authorize(&request, &body, source).await,
             Route::Interact => self.interact(&request, &body, source).await,
             Route::Introspect => {

@@ -90,6 +90,18 @@ impl Quickstart {
         Self { child, address }
     }
 
+    /// Runs a command on the records in a folder, for a server on this port; gives its output.
+    pub fn command(folder: &Path, port: u16, command: &str) -> String {
+        let done = Command::new(env!("CARGO_BIN_EXE_quickstart"))
+            .current_dir(folder)
+            .env_remove("OAUTH_ROOT_SECRET")
+            .args([command, "--listen", &format!("127.0.0.1:{port}")])
+            .output()
+            .unwrap();
+        assert!(done.status.success(), "{done:?}");
+        String::from_utf8(done.stdout).unwrap()
+    }
+
     /// Its memory now, in MiB; 0 where nobody tells.
     pub fn resident(&self) -> u64 {
         let status = format!("/proc/{}/status", self.child.id());
