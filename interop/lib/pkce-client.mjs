@@ -65,6 +65,7 @@ export class PkceClient {
   begin(scope = 'mcp:tools') {
     const verifier = randomBytes(32).toString('base64url');
     const state = randomBytes(16).toString('base64url');
+    this.#server.secret(verifier);
     const url = new URL(this.metadata.authorization_endpoint);
     url.search = new URLSearchParams({
       response_type: 'code',

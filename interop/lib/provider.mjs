@@ -11,6 +11,8 @@ export class MemoryProvider {
   lastState;
   client;
   stored;
+  /** Every verifier that was made. */
+  verifiers = [];
   #verifier;
 
   /** `method`: the authentication method to register with, or undefined to say nothing of it. */
@@ -57,6 +59,7 @@ export class MemoryProvider {
 
   saveCodeVerifier(verifier) {
     this.#verifier = verifier;
+    this.verifiers.push(verifier);
   }
 
   codeVerifier() {

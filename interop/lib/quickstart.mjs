@@ -16,6 +16,8 @@ const MCP_URL = /http:\/\/127\.0\.0\.1:\d+\/mcp\b/;
 /** All that our own code can log, and what libraries log for developers. */
 const EVERYTHING = 'debug,quickstart=trace,oauth_http=trace,oauth_core=trace,oauth_ui=trace,oauth_hyper=trace,oauth_axum=trace';
 
+const PASSWORD = 'wonderland';
+
 const running = new Set();
 process.on('exit', () => {
   for (const child of running) child.kill('SIGKILL');
@@ -29,6 +31,7 @@ export async function withQuickstart({ report, binary, artefacts }, label, optio
   const server = new Quickstart(binary, path.join(artefacts, `${label.replace(/[^a-z0-9]+/gi, '-')}.log`), options);
   try {
     if (!(await report.case(`${label}: the server starts`, () => server.start()))) return;
+    server.secret(PASSWORD);
     await body(server);
     await report.case(`${label}: SIGTERM ends the server with exit code 0`, () => server.stop());
     await report.case(`${label}: no code, token or secret is in the log`, () => server.assertQuiet());
@@ -46,7 +49,7 @@ export class Quickstart {
   #options;
   #folder = mkdtempSync(path.join(os.tmpdir(), 'quickstart-'));
   #child;
-  #output = '';
+  #log = '';
   #secrets = new Set();
 
   /** Options: `issuerPath`, `accessTokenLifetime` in seconds, `store`, the name of a SQLite file. */
@@ -80,7 +83,8 @@ export class Quickstart {
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding('utf8').on('data', (text) => {
         said += text;
-        this.#output += text;
+        // What it prints to whoever started it names alice's password; the log must not.
+        if (stream === child.stderr) this.#log += text;
         appendFileSync(this.#logFile, text);
       });
     }
@@ -125,10 +129,20 @@ export class Quickstart {
   }
 
   assertQuiet() {
-    const forms = (secret) => [secret, encodeURIComponent(secret), Buffer.from(secret).toString('base64').replace(/=+$/, '')];
-    const found = [...this.#secrets].filter((secret) => forms(secret).some((form) => this.#output.includes(form)));
     const where = path.basename(this.#logFile);
+    assert.ok(this.#log.length > 0, `${where} has something to search`);
+    // A search that finds nothing proves nothing, unless it finds what is there.
+    const planted = this.#log.slice(0, 40);
+    assert.ok(this.#isLogged(planted) && this.#isLogged(planted, `${this.#log}${btoa('canary')}`), 'the search works');
+    assert.ok(this.#isLogged('canary', `x${btoa('canary')}x`), 'and sees through base64');
+    const found = [...this.#secrets].filter((secret) => this.#isLogged(secret));
     assert.equal(found.length, 0, `${found.length} of ${this.#secrets.size} secret values are in ${where}`);
+  }
+
+  /** Whether a value is there as it is, escaped for a URL, or in base64. */
+  #isLogged(secret, log = this.#log) {
+    const base64 = Buffer.from(secret).toString('base64').replace(/=+$/, '');
+    return [secret, encodeURIComponent(secret), base64].some((form) => log.includes(form));
   }
 
   dispose() {

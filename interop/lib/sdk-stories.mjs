@@ -270,7 +270,7 @@ class Person {
 
   /** Tells the server object what must not be in its log. */
   remember() {
-    this.#server.secret(...this.#secrets, this.provider.client?.client_secret);
+    this.#server.secret(...this.#secrets, ...this.provider.verifiers, this.provider.client?.client_secret);
   }
 
   #issuer() {
