@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use oauth_core::storage::{Delete, Storage};
 use oauth_core::types::{Lifetime, TokenErrorCode};
+use oauth_core::{Approval, ApprovalError};
 use oauth_storage_memory::MemoryStorage;
 use oauth_testkit::block_on;
 use oauth_testkit::flows::World;
@@ -61,4 +62,23 @@ fn a_refresh_that_forgets_the_resource_goes_on() {
     let claims = world.check(&next.access_token).unwrap();
     assert_eq!(claims.audience.as_str(), "https://mcp.example/mcp");
     assert_eq!(claims.scope.as_str(), "mcp:tools mcp:write");
+}
+
+/// AS-AT-5, AS-REG-4: nobody signs in under a name that a client has or could be given, so a token
+/// of a client is never taken for a person's (RFC 9700 §4.15).
+#[test]
+fn a_person_cannot_be_called_like_a_client() {
+    let world = World::new(54);
+    let app = world.register();
+    for name in [
+        app.client_id.as_str(),
+        "c_",
+        "https://app.example/client.json",
+    ] {
+        let browser = world.browser(name);
+        let (pending, _) = world.ask(&app, &browser, "mcp:tools");
+        let approval = Approval::of(pending.scope().clone());
+        let refused = block_on(world.server.approve(&pending, &browser.session, approval));
+        assert!(matches!(refused, Err(ApprovalError::Decision)), "{name}");
+    }
 }
