@@ -321,7 +321,7 @@ impl AuthorizationServer {
             now,
         );
         self.keep_client(&client, &grant).await?;
-        let granted = grant.scope.clone();
+        let allowed = grant.scope.clone();
         match self.storage.grants().insert(grant).await? {
             Insert::Inserted => {
                 self.record(Event::GrantApproved {
@@ -329,10 +329,12 @@ impl AuthorizationServer {
                     client: &pending.client_id,
                     subject: &session.subject,
                 });
-                let granted = (&granted, &*pending.resources);
+                let asked = (&pending.scope, &*pending.resources);
                 let (client, to) = (&client.record, &pending.redirect_uri);
                 // What could not be remembered is asked again.
-                let _ = self.remember(client, to, session, &standing, granted).await;
+                let _ = self
+                    .remember(client, to, session, &standing, asked, &allowed)
+                    .await;
             }
             Insert::Exists => {
                 let found = self.storage.grants().find(&pending.grant).await?;

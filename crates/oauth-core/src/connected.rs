@@ -159,8 +159,8 @@ impl AuthorizationServer {
     }
 
     /// Forgets a person: grants and consents are deleted, and of the person's own record only
-    /// its name and its number stay, without which an old sign-in would be good again. Sealed
-    /// values in browsers end with that number.
+    /// its name, its number and whether it is shut out stay, without which an old sign-in would
+    /// be good again. Sealed values in browsers end with that number.
     ///
     /// # Errors
     /// The store's.
@@ -171,6 +171,7 @@ impl AuthorizationServer {
         self.change_person(subject, |person| {
             let mut barrier = SubjectRecord::new(subject.clone());
             barrier.epoch = person.epoch;
+            barrier.disabled = person.disabled;
             *person = barrier;
         })
         .await?;

@@ -50,28 +50,37 @@ impl AuthorizationServer {
         Ok(true)
     }
 
-    /// Remembers a yes, where it may be. Nobody's approval fails because this did: then the
-    /// person is asked again.
+    /// Remembers what a person allowed of what was `asked`, where it may be. What was asked and
+    /// not allowed is forgotten. Nobody's approval fails because this did: then the person is
+    /// asked again.
     pub(crate) async fn remember(
         &self,
         client: &ClientRecord,
         redirect_uri: &RedirectUri,
         session: &Session,
         standing: &Standing,
-        granted: (&Scope, &[ResourceUri]),
+        asked: (&Scope, &[ResourceUri]),
+        allowed: &Scope,
     ) -> Result<(), StorageError> {
         if !is_remembered(client, redirect_uri) {
             return Ok(());
         }
         let now = self.now();
-        let (scope, resources) = granted;
+        let (asked, resources) = asked;
         for resource in resources {
             let id = ConsentRecord::id_of(session.subject(), &client.id, resource);
             let held = self.storage.consents().find(&id).await?;
             let still = held
                 .as_ref()
                 .filter(|held| self.stands(&held.record, client, standing, now));
-            let scope = still.map_or_else(|| scope.clone(), |held| held.record.scope.union(scope));
+            let scope = still.map_or_else(
+                || allowed.clone(),
+                |held| held.record.scope.without(asked).union(allowed),
+            );
+            // However often a yes is used, it ends when it was to end.
+            if still.is_some_and(|held| held.record.scope == scope) {
+                continue;
+            }
             let next = ConsentRecord {
                 shape: Shape::default(),
                 id,
@@ -121,11 +130,10 @@ impl AuthorizationServer {
 fn is_remembered(client: &ClientRecord, to: &RedirectUri) -> bool {
     let origin = |text: &str| Url::parse(text).map(|url| url.origin().ascii_serialization());
     match client.registration {
-        ClientRegistration::Preregistered => to.kind() != RedirectKind::PrivateUse,
+        _ if to.kind() != RedirectKind::Https => false,
+        ClientRegistration::Preregistered => true,
         ClientRegistration::MetadataDocument => {
-            to.kind() == RedirectKind::Https
-                && origin(to.as_str())
-                    .is_ok_and(|to| origin(client.id.as_str()).is_ok_and(|of| of == to))
+            origin(to.as_str()).is_ok_and(|to| origin(client.id.as_str()).is_ok_and(|of| of == to))
         }
         _ => false,
     }

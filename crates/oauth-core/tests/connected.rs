@@ -134,6 +134,11 @@ fn a_person_can_be_forgotten() {
     let (pending, _) = world.ask(&app, &before, "mcp:tools");
     let approval = Approval::of(pending.scope().clone());
     assert!(block_on(world.server.approve(&pending, &before.session, approval)).is_err());
+
+    block_on(world.server.set_disabled(&alice, true)).unwrap();
+    block_on(world.server.erase(&alice)).unwrap();
+    let left = block_on(storage.subjects().find(&alice)).unwrap().unwrap();
+    assert!(left.record.disabled, "erasing lets nobody in again");
 }
 
 /// Whatever is under way while a person takes everything back: approving, redeeming or refreshing

@@ -4,10 +4,12 @@ mod common;
 
 use std::sync::Arc;
 
-use common::{Server, cookies, handle, location};
+use common::{Server, cookies, encode, handle, location, text};
+use http::{Request, StatusCode, header};
 use oauth_core::storage::{ClientRecord, ClientRegistration, Storage};
 use oauth_core::types::{ClientId, Lifetime, Subject};
 use oauth_testkit::block_on;
+use oauth_testkit::faults::{Counts, Fault};
 use oauth_testkit::flows::{App, parameter};
 
 /// A browser in which alice has signed in.
@@ -63,8 +65,9 @@ impl Browser {
         let next = match (parameter(&to, "code"), parameter(&to, "error")) {
             (Some(_), _) => Next::Code,
             (_, Some(error)) => Next::Error(error),
-            _ if page.contains("consent") => Next::Consent,
-            _ => Next::Login,
+            _ if page.contains("<p>consent</p>") => Next::Consent,
+            _ if page.contains("<p>login</p>") => Next::Login,
+            _ => Next::Error(format!("{} {page}", answer.status())),
         };
         next.name().to_owned()
     }
@@ -90,7 +93,11 @@ fn change(server: &Server, app: &App, change: impl Fn(&mut ClientRecord)) {
 }
 
 fn entered() -> Arc<Server> {
-    let server = Arc::new(Server::new());
+    entered_in(Server::new())
+}
+
+fn entered_in(server: Server) -> Arc<Server> {
+    let server = Arc::new(server);
     change(&server, &server.confidential, |client| {
         client.registration = ClientRegistration::Preregistered;
     });
@@ -110,6 +117,133 @@ fn clients_nobody_vouches_for_are_always_asked_for() {
     let browser = Browser::after_approving(&server, &server.public, "mcp:tools");
     let silent = browser.asks(&server.public, &[("prompt", "none")]);
     assert_eq!(silent, "consent_required");
+}
+
+/// AS-AUTHZ-24: any program on a person's computer can receive what is sent to loopback, whoever
+/// entered the client.
+#[test]
+fn a_program_on_a_persons_own_computer_is_always_asked_for() {
+    let server = Arc::new(Server::new());
+    let app = &server.public;
+    change(&server, app, |client| {
+        client.registration = ClientRegistration::Preregistered;
+    });
+    let browser = Browser::after_approving(&server, app, "mcp:tools");
+    assert_eq!(browser.asks(app, &[]), "consent");
+    let silent = browser.asks(app, &[("prompt", "none")]);
+    assert_eq!(silent, "consent_required");
+}
+
+/// AS-AUTHZ-23: what a person leaves out when asked again is no longer remembered; what was not
+/// asked stays.
+#[test]
+fn what_is_left_out_the_next_time_is_forgotten() {
+    let server = entered();
+    let app = &server.confidential;
+    let both = "mcp:tools mcp:write";
+    let browser = Browser::after_approving(&server, app, both);
+    assert_eq!(browser.asks(app, &[("scope", both)]), "code");
+
+    let again = query(&server, app, &[("scope", both), ("prompt", "consent")]);
+    let page = server.authorize(&again, &browser.cookies);
+    let (transaction, choice) = (handle(&page), ("scope", "mcp:tools"));
+    let decision = [
+        ("transaction", &*transaction),
+        ("decision", "approve"),
+        choice,
+    ];
+    assert_eq!(server.interact(&browser.cookies, &decision).status(), 303);
+    assert_eq!(browser.asks(app, &[("scope", "mcp:tools")]), "code");
+    assert_eq!(browser.asks(app, &[("scope", both)]), "consent");
+    assert_eq!(browser.asks(app, &[("scope", "mcp:write")]), "consent");
+}
+
+/// AS-AUTHZ-23: a yes ends when it was to end, however often it is used meanwhile.
+#[test]
+fn a_remembered_yes_is_not_prolonged_by_its_use() {
+    let server = entered_in(Server::build(|world| {
+        world.configure(|config| config.policy.consent_lifetime = Lifetime::minutes(20))
+    }));
+    let app = &server.confidential;
+    let browser = Browser::after_approving(&server, app, "mcp:tools");
+    for (minutes, next) in [(9, "code"), (10, "code"), (1, "consent")] {
+        server.clock.advance(Lifetime::minutes(minutes));
+        assert_eq!(browser.asks(app, &[]), next);
+    }
+    let short = [("prompt", "none")];
+    assert_eq!(browser.asks(app, &short), "consent_required");
+}
+
+/// AS-AUTHZ-23: without a lifetime, no yes is remembered.
+#[test]
+fn remembering_can_be_turned_off() {
+    let server = entered_in(Server::build(|world| {
+        world.configure(|config| config.policy.consent_lifetime = Lifetime::seconds(0))
+    }));
+    let app = &server.confidential;
+    let browser = Browser::after_approving(&server, app, "mcp:tools");
+    assert_eq!(browser.asks(app, &[]), "consent");
+}
+
+/// A store that fails is not a person who was never asked: the client is told nothing, and the
+/// browser that it is to try again.
+#[test]
+fn an_outage_is_not_taken_for_a_missing_consent() {
+    let server = entered();
+    let app = &server.confidential;
+    let browser = Browser::after_approving(&server, app, "mcp:tools");
+    let silent = query(&server, app, &[("prompt", "none")]);
+    server.storage.line_up([Fault::Refused]);
+    let answer = server.authorize(&silent, &browser.cookies);
+    assert_eq!(
+        (answer.status(), location(&answer)),
+        (StatusCode::SERVICE_UNAVAILABLE, String::new())
+    );
+    let answer = server.authorize(&silent, &browser.cookies);
+    assert!(parameter(&location(&answer), "code").is_some());
+}
+
+/// Who is shut out is told so, and not to try again in a moment.
+#[test]
+fn who_is_shut_out_is_told_so() {
+    let server = Arc::new(Server::new());
+    let authorization = server.service.authorization_server();
+    block_on(authorization.set_disabled(&Subject::new("alice"), true)).unwrap();
+    let page = server.authorize(&query(&server, &server.public, &[]), "");
+    let login = [
+        ("transaction", &*handle(&page)),
+        ("username", "alice"),
+        ("password", "wonderland"),
+    ];
+    let answer = server.interact(&cookies(&page), &login);
+    assert_eq!(answer.status(), StatusCode::FORBIDDEN);
+    assert_eq!(text(&answer, header::SET_COOKIE), "");
+    assert!(!answer.headers().contains_key(header::RETRY_AFTER));
+}
+
+/// Looking at the headers of an answer grants nothing.
+#[test]
+fn a_head_request_grants_nothing() {
+    let server = entered();
+    let app = &server.confidential;
+    let browser = Browser::after_approving(&server, app, "mcp:tools");
+    let query = encode(
+        &query(&server, app, &[])
+            .iter()
+            .map(|(name, value)| (&**name, &**value))
+            .collect::<Vec<_>>(),
+    );
+    let _ = server.storage.take_counts();
+    let request = Request::head(format!("/authorize?{query}"))
+        .header(header::COOKIE, &browser.cookies)
+        .body("")
+        .unwrap();
+    let answer = server.send(request);
+    assert_eq!(
+        (answer.status(), location(&answer)),
+        (StatusCode::OK, String::new())
+    );
+    assert_eq!(server.storage.take_counts(), Counts::default());
 }
 
 /// AS-AUTHZ-23, AS-AUTHZ-33: a yes to a client that an administrator entered stands for exactly

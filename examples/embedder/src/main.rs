@@ -18,7 +18,7 @@ use oauth_core::{
 use oauth_http::server::{Interaction, InteractionError, Notice, Outcome, Page, Visit};
 use oauth_storage_memory::MemoryStorage;
 
-/// The application's own accounts: a cookie of its own says who is signed in.
+/// The application's own accounts. Its cookie is taken at its word here; yours names a session of yours.
 fn account(visit: &Visit<'_>) -> Option<Subject> {
     let mut cookies = visit.headers.get("cookie")?.to_str().ok()?.split("; ");
     Some(Subject::new(

@@ -69,8 +69,11 @@ impl OAuthService {
             Err(error) => return self.storage_page(&error),
         };
         let consented = match &session {
-            Some(session) => self.server.has_consented(&valid, session).await,
-            None => Ok(false),
+            // Asking for the headers alone grants nothing.
+            Some(session) if request.method != Method::HEAD => {
+                self.server.has_consented(&valid, session).await
+            }
+            _ => Ok(false),
         };
         let consented = match consented {
             Ok(consented) => consented,
@@ -88,9 +91,11 @@ impl OAuthService {
         if let (Some(session), true) = (&session, consented) {
             let pending = pending.clone().for_session(session);
             let approval = Approval::of(pending.scope().clone());
-            // Whatever stands in the way is for the person to see.
-            if let Ok(redirect) = self.server.approve(&pending, session, approval).await {
-                return see_other(redirect.location());
+            match self.server.approve(&pending, session, approval).await {
+                Ok(redirect) => return see_other(redirect.location()),
+                Err(ApprovalError::Storage(error)) => return self.storage_page(&error),
+                // Whatever else stands in the way is for the person to see.
+                Err(_) => {}
             }
         }
         if let Some(failures) = silent {
@@ -181,8 +186,13 @@ impl OAuthService {
             }
             Ok(Outcome::SignedIn(authentication)) => {
                 let signed_in = self.server.sign_in(&authentication, browser).await;
-                let Ok(Some((session, cookie))) = signed_in else {
-                    return self.failure_page(StatusCode::SERVICE_UNAVAILABLE);
+                let (session, cookie) = match signed_in {
+                    Ok(Some(signed_in)) => signed_in,
+                    Ok(None) => {
+                        let message = "nobody can sign in with this account at present";
+                        return self.error_page(StatusCode::FORBIDDEN, message);
+                    }
+                    Err(_) => return self.failure_page(StatusCode::SERVICE_UNAVAILABLE),
                 };
                 let pending = pending.for_session(&session);
                 let next = self
