@@ -110,6 +110,40 @@ fn malformed_token_requests_get_the_standards_words() {
     );
 }
 
+/// A content type that is cut off, or is no text at all, is answered like any other wrong one.
+#[test]
+fn a_malformed_content_type_is_answered() {
+    let server = Server::new();
+    for path in [
+        "/token",
+        "/revoke",
+        "/introspect",
+        "/register",
+        "/authorize",
+        "/authorize/interact",
+    ] {
+        for media_type in [
+            &b"application/x-www-form-urlencoded; x"[..],
+            b"application/x-www-form-urlencoded;charset=",
+            b"application/json; c",
+            b";",
+            b"",
+            b"/",
+            b"\xff\xfe",
+        ] {
+            let request = Request::post(path)
+                .header(header::CONTENT_TYPE, media_type)
+                .body("x")
+                .unwrap();
+            let status = server.send(request).status();
+            assert!(
+                status.is_client_error() || status.is_redirection(),
+                "{path} {media_type:?} {status}"
+            );
+        }
+    }
+}
+
 /// AS-CAUTH-1, AS-CAUTH-3, AS-CAUTH-4, AS-CAUTH-16, AS-TOKEN-6, AS-REG-1, AS-REG-10.
 #[test]
 fn clients_prove_themselves_in_the_one_way_they_registered() {
