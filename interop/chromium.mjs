@@ -114,6 +114,28 @@ async function signInStory({ report }, pages) {
       await pages.assertReadable();
       await pages.shoot('error');
     }],
+    ['a mistake of a client elsewhere is told first, and leads there only by a click', async () => {
+      const elsewhere = 'https://app.example/callback';
+      const registration = { ...client.registration('Elsewhere'), redirect_uris: [elsewhere] };
+      const answer = await fetch(client.metadata.registration_endpoint, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(registration),
+      });
+      assert.equal(answer.status, 201);
+      const { url } = client.begin();
+      url.searchParams.set('client_id', (await answer.json()).client_id);
+      url.searchParams.set('redirect_uri', elsewhere);
+      url.searchParams.set('response_type', 'token');
+      await chromium.open(url);
+      assert.equal((await chromium.url()).origin, pages.server.origin);
+      await pages.assertReadable();
+      const link = new URL(await chromium.run("return document.querySelector('a').href"));
+      assert.equal(link.origin + link.pathname, elsewhere);
+      assert.equal(link.searchParams.get('error'), 'unsupported_response_type');
+      assert.equal(link.searchParams.get('state'), url.searchParams.get('state'));
+      await pages.shoot('leave');
+    }],
   ]);
 }
 
