@@ -66,7 +66,9 @@ pub use event::{Event, EventSink, NoEvents};
 pub use keys::{KeyRingError, RootSecret};
 pub use limit::{DangerNoLimits, InProcessLimiter, Limit, Limited, RateLimiter, Source};
 pub use outbound::{Fetched, NoOutbound, Outbound, OutboundError};
-pub use policy::{ResourceMode, ResourcePolicy, ScopePolicy, ServerConfig, ServerPolicy};
+pub use policy::{
+    AboutServer, ResourceMode, ResourcePolicy, ScopePolicy, ServerConfig, ServerPolicy,
+};
 pub use redirect::Redirect;
 pub use registration::{
     Circumstances, EveryRegistration, PreregisterError, PreregisteredClient, Refused,

@@ -1,7 +1,7 @@
 //! What the operator decides.
 
 use oauth_storage::ClientLifetimes;
-use oauth_types::{Issuer, Lifetime, ResourceUri, Scope};
+use oauth_types::{Issuer, Lifetime, Link, ResourceUri, Scope};
 
 use crate::client_metadata::MetadataDocumentRules;
 use crate::registration::RegistrationRules;
@@ -16,6 +16,23 @@ pub struct ServerConfig {
     pub resources: Vec<ResourcePolicy>,
     /// Lifetimes and limits.
     pub policy: ServerPolicy,
+    /// What the metadata tells people.
+    pub about: AboutServer,
+}
+
+/// Links and languages that the metadata document publishes, each left out unless set.
+/// Spec: RFC 8414 §2.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct AboutServer {
+    /// `service_documentation`: for developers of clients.
+    pub documentation: Option<Link>,
+    /// `op_policy_uri`: what may be done with data.
+    pub policy: Option<Link>,
+    /// `op_tos_uri`: terms of service.
+    pub terms: Option<Link>,
+    /// `ui_locales_supported`: languages of the pages, as language tags (RFC 5646).
+    pub ui_locales: Vec<String>,
 }
 
 impl ServerConfig {
@@ -25,6 +42,7 @@ impl ServerConfig {
             issuer,
             resources: vec![resource],
             policy: ServerPolicy::default(),
+            about: AboutServer::default(),
         }
     }
 

@@ -133,7 +133,7 @@ async fn app(origin: &str) -> Result<Router, Box<dyn Error>> {
     Ok(Router::new()
         .route("/mcp", get(cart))
         .layer(BearerLayer::new(resource.clone(), service.clone()))
-        .merge(oauth_axum::resource_metadata(&resource))
+        .merge(oauth_axum::resource_metadata([&resource]))
         .merge(oauth_axum::authorization_server(service)))
 }
 
