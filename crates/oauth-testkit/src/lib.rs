@@ -11,6 +11,7 @@ pub mod documents;
 pub mod fakes;
 pub mod faults;
 pub mod flows;
+pub mod parity;
 pub mod races;
 pub mod signer;
 

@@ -1,4 +1,5 @@
-//! A tower layer that lets through only requests with a token for this resource.
+//! Lets through only requests with a token for this resource: as a tower layer, and step by step
+//! for frameworks that have middleware of another kind.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -30,6 +31,7 @@ struct Shared {
     resource: ProtectedResource,
     verifier: Arc<dyn AccessTokenVerifier>,
     needed: Scope,
+    optional: bool,
 }
 
 impl BearerLayer {
@@ -41,6 +43,7 @@ impl BearerLayer {
                 resource,
                 verifier,
                 needed,
+                optional: false,
             }),
         }
     }
@@ -48,18 +51,59 @@ impl BearerLayer {
     /// Guards a part of the resource that needs more.
     #[must_use]
     pub fn requiring(&self, scope: &Scope) -> Self {
-        let Shared {
-            resource,
-            verifier,
-            needed,
-        } = &*self.shared;
-        let (resource, verifier) = (resource.clone(), Arc::clone(verifier));
+        self.but(|shared| shared.needed = shared.needed.union(scope))
+    }
+
+    /// Lets requests through that bring no token at all, without claims. A token that is brought
+    /// has to be good all the same.
+    #[must_use]
+    pub fn optional(&self) -> Self {
+        self.but(|shared| shared.optional = true)
+    }
+
+    fn but(&self, change: impl FnOnce(&mut Shared)) -> Self {
+        let mut shared = Shared {
+            resource: self.shared.resource.clone(),
+            verifier: Arc::clone(&self.shared.verifier),
+            needed: self.shared.needed.clone(),
+            optional: self.shared.optional,
+        };
+        change(&mut shared);
         Self {
-            shared: Arc::new(Shared {
-                resource,
-                verifier,
-                needed: needed.union(scope),
-            }),
+            shared: Arc::new(shared),
+        }
+    }
+
+    /// What to answer to a browser's preflight, which carries no token and comes before any;
+    /// `None` for a request that is none.
+    pub fn preflight(&self, method: &Method, headers: &HeaderMap) -> Option<Response<Bytes>> {
+        let is_one = method == Method::OPTIONS
+            && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+        is_one.then(preflight)
+    }
+
+    /// The claims of the token that a request's headers bring, `None` only where tokens are
+    /// [optional](Self::optional).
+    ///
+    /// # Errors
+    /// The answer to a request that is not let through.
+    pub async fn check(
+        &self,
+        headers: &HeaderMap,
+    ) -> Result<Option<AccessClaims>, Response<Bytes>> {
+        match self.shared.admit(headers).await {
+            Ok(claims) => Ok(Some(claims)),
+            Err(Refusal::NoToken) if self.shared.optional => Ok(None),
+            Err(refusal) => Err(self.shared.refuse(&refusal)),
+        }
+    }
+
+    /// Lets browser-based clients read the answer to a request that was let through, unless the
+    /// application has rules of its own for that.
+    pub fn finish<B>(&self, response: &mut Response<B>) {
+        let headers = response.headers_mut();
+        if !headers.contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN) {
+            expose(headers);
         }
     }
 }
@@ -78,7 +122,7 @@ impl<S> Layer<S> for BearerLayer {
     fn layer(&self, inner: S) -> Bearer<S> {
         Bearer {
             inner,
-            shared: Arc::clone(&self.shared),
+            layer: self.clone(),
         }
     }
 }
@@ -87,7 +131,7 @@ impl<S> Layer<S> for BearerLayer {
 #[derive(Clone)]
 pub struct Bearer<S> {
     inner: S,
-    shared: Arc<Shared>,
+    layer: BearerLayer,
 }
 
 impl<S: std::fmt::Debug> std::fmt::Debug for Bearer<S> {
@@ -120,28 +164,23 @@ where
         // The service that was polled ready is the one to call.
         let fresh = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, fresh);
-        let shared = Arc::clone(&self.shared);
+        let layer = self.layer.clone();
         Box::pin(async move {
-            if request.method() == Method::OPTIONS
-                && request
-                    .headers()
-                    .contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
-            {
-                return Ok(preflight().map(Out::from));
+            if let Some(answer) = layer.preflight(request.method(), request.headers()) {
+                return Ok(answer.map(Out::from));
             }
-            match shared.admit(request.headers()).await {
+            match layer.check(request.headers()).await {
                 Ok(claims) => {
-                    request.extensions_mut().insert(claims);
-                    let mut response = inner.call(request).await?;
-                    if !response
-                        .headers()
-                        .contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN)
-                    {
-                        expose(response.headers_mut());
+                    // What was in the extensions before was put there by nobody who checked.
+                    request.extensions_mut().remove::<AccessClaims>();
+                    if let Some(claims) = claims {
+                        request.extensions_mut().insert(claims);
                     }
+                    let mut response = inner.call(request).await?;
+                    layer.finish(&mut response);
                     Ok(response)
                 }
-                Err(refusal) => Ok(shared.refuse(&refusal).map(Out::from)),
+                Err(answer) => Ok(answer.map(Out::from)),
             }
         })
     }

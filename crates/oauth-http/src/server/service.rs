@@ -91,6 +91,11 @@ impl OAuthService {
         self.routes.iter().map(|(path, _)| path.as_str())
     }
 
+    /// Whether a path is one of [`Self::paths`], the parameter filled in.
+    pub fn serves(&self, path: &str) -> bool {
+        self.routes.iter().any(|(held, _)| serves(held, path))
+    }
+
     /// Believes these proxies about where requests come from.
     #[must_use]
     pub fn behind(mut self, proxies: TrustedProxies) -> Self {
