@@ -44,7 +44,7 @@ impl Application {
     }
 
     fn writing(&self) -> BearerLayer {
-        self.guard().requiring(&Scope::parse("mcp:write").unwrap())
+        self.guard().requiring(Scope::parse("mcp:write").unwrap())
     }
 }
 

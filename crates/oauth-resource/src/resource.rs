@@ -3,6 +3,7 @@
 use oauth_types::metadata::ProtectedResourceMetadata;
 use oauth_types::{AccessClaims, Link, ResourceUri, Scope};
 
+use crate::needs::{Hierarchy, Needs};
 use crate::verify::{AccessTokenVerifier, VerifierUnavailable};
 
 /// A protected resource.
@@ -13,6 +14,7 @@ pub struct ProtectedResource {
     required: Scope,
     supported: Scope,
     name: Option<String>,
+    hierarchy: Hierarchy,
     documentation: Option<Link>,
     policy: Option<Link>,
     terms: Option<Link>,
@@ -51,6 +53,7 @@ impl ProtectedResource {
             supported: required.clone(),
             required,
             name: None,
+            hierarchy: Hierarchy::default(),
             documentation: None,
             policy: None,
             terms: None,
@@ -73,6 +76,19 @@ impl ProtectedResource {
     pub fn trusting(mut self, authorization_server: impl Into<String>) -> Self {
         self.authorization_servers.push(authorization_server.into());
         self
+    }
+
+    /// Says that holding `broader` amounts to holding `includes` as well, so that whoever has the
+    /// broader scope is let through, and a challenge still names the narrower one.
+    #[must_use]
+    pub fn including(mut self, broader: impl Into<String>, includes: Scope) -> Self {
+        self.hierarchy.add(broader.into(), includes);
+        self
+    }
+
+    /// Everything that holding `scope` amounts to here.
+    pub fn expand(&self, scope: &Scope) -> Scope {
+        self.hierarchy.expand(scope)
     }
 
     /// Publishes where developers of clients read about it.
@@ -129,13 +145,16 @@ impl ProtectedResource {
         &self,
         verifier: &dyn AccessTokenVerifier,
         token: &str,
-        needed: &Scope,
+        needed: &Needs,
     ) -> Result<AccessClaims, Refusal> {
         let claims = verifier.verify(token).await?;
         let claims = claims
             .filter(|claims| claims.audience == self.uri)
             .ok_or(Refusal::InvalidToken)?;
-        if needed.is_subset(&claims.scope) {
+        // The broader scopes are looked at only where the plain answer is no.
+        let enough = needed.are_met_by(&claims.scope)
+            || (!self.hierarchy.is_empty() && needed.are_met_by(&self.expand(&claims.scope)));
+        if enough {
             Ok(claims)
         } else {
             Err(Refusal::InsufficientScope)

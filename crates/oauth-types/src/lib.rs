@@ -26,6 +26,7 @@ pub mod base62;
 pub mod env;
 pub mod id;
 pub mod issuer;
+pub mod json;
 pub mod link;
 pub mod metadata;
 pub mod pkce;

@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
-use oauth_resource::{AccessTokenVerifier, ProtectedResource, Refusal, bearer_token};
+use oauth_resource::{AccessTokenVerifier, Needs, ProtectedResource, Refusal, bearer_token};
 use oauth_types::{AccessClaims, Scope};
 use tower_layer::Layer;
 use tower_service::Service;
@@ -30,14 +30,14 @@ pub struct BearerLayer {
 struct Shared {
     resource: ProtectedResource,
     verifier: Arc<dyn AccessTokenVerifier>,
-    needed: Scope,
+    needed: Needs,
     optional: bool,
 }
 
 impl BearerLayer {
     /// Guards `resource`, whose required scope every request needs.
     pub fn new(resource: ProtectedResource, verifier: Arc<dyn AccessTokenVerifier>) -> Self {
-        let needed = resource.required().clone();
+        let needed = resource.required().clone().into();
         Self {
             shared: Arc::new(Shared {
                 resource,
@@ -48,10 +48,12 @@ impl BearerLayer {
         }
     }
 
-    /// Guards a part of the resource that needs more.
+    /// Guards a part of the resource that needs more: a scope, or one of several
+    /// ([`Needs::any_of`]).
     #[must_use]
-    pub fn requiring(&self, scope: &Scope) -> Self {
-        self.but(|shared| shared.needed = shared.needed.union(scope))
+    pub fn requiring(&self, needs: impl Into<Needs>) -> Self {
+        let needs = needs.into();
+        self.but(|shared| shared.needed = shared.needed.and(&needs))
     }
 
     /// Lets requests through that bring no token at all, without claims. A token that is brought
@@ -200,26 +202,35 @@ impl Shared {
     }
 
     fn refuse(&self, refusal: &Refusal) -> Response<Bytes> {
-        let (status, code) = match refusal {
-            Refusal::NoToken => (StatusCode::UNAUTHORIZED, "unauthorized"),
-            Refusal::Malformed => (StatusCode::BAD_REQUEST, "invalid_request"),
-            Refusal::InsufficientScope => (StatusCode::FORBIDDEN, "insufficient_scope"),
-            Refusal::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable"),
-            _ => (StatusCode::UNAUTHORIZED, "invalid_token"),
-        };
-        let mut response = crate::document::error(status, code, &refusal.to_string());
-        let headers = response.headers_mut();
-        no_store(headers);
-        expose(headers);
-        let challenge = self.resource.challenge(refusal, &self.needed);
-        if let Some(value) = challenge.and_then(|text| HeaderValue::try_from(text).ok()) {
-            headers.insert(header::WWW_AUTHENTICATE, value);
-        }
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-        }
-        response
+        refuse(&self.resource, refusal, self.needed.asked())
     }
+}
+
+/// The answer to a request that is not let through to something that needs `needed`.
+pub(super) fn refuse(
+    resource: &ProtectedResource,
+    refusal: &Refusal,
+    needed: &Scope,
+) -> Response<Bytes> {
+    let (status, code) = match refusal {
+        Refusal::NoToken => (StatusCode::UNAUTHORIZED, "unauthorized"),
+        Refusal::Malformed => (StatusCode::BAD_REQUEST, "invalid_request"),
+        Refusal::InsufficientScope => (StatusCode::FORBIDDEN, "insufficient_scope"),
+        Refusal::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable"),
+        _ => (StatusCode::UNAUTHORIZED, "invalid_token"),
+    };
+    let mut response = crate::document::error(status, code, &refusal.to_string());
+    let headers = response.headers_mut();
+    no_store(headers);
+    expose(headers);
+    let challenge = resource.challenge(refusal, needed);
+    if let Some(value) = challenge.and_then(|text| HeaderValue::try_from(text).ok()) {
+        headers.insert(header::WWW_AUTHENTICATE, value);
+    }
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    response
 }
 
 fn preflight() -> Response<Bytes> {
