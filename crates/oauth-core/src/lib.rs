@@ -42,6 +42,7 @@ pub mod keys;
 pub mod limit;
 mod metadata;
 pub mod outbound;
+pub mod pending;
 pub mod policy;
 mod redirect;
 pub mod registration;
@@ -57,7 +58,7 @@ pub use oauth_jose::KeySet;
 pub use oauth_storage as storage;
 pub use oauth_types as types;
 
-pub use approval::{Approval, ApprovalError, PendingAuthorization};
+pub use approval::{Approval, ApprovalError};
 pub use authorize::{AuthorizationError, AuthorizeFailure, ValidAuthorization};
 pub use client_auth::{BasicCredentials, ClientAssertion, ClientAuthError, PresentedClient};
 pub use client_metadata::{DocumentError, MetadataDocumentRules};
@@ -66,6 +67,7 @@ pub use event::{Event, EventSink, NoEvents};
 pub use keys::{KeyRingError, RootSecret};
 pub use limit::{DangerNoLimits, InProcessLimiter, Limit, Limited, RateLimiter, Source};
 pub use outbound::{Fetched, NoOutbound, Outbound, OutboundError};
+pub use pending::PendingAuthorization;
 pub use policy::{ResourceMode, ResourcePolicy, ScopePolicy, ServerConfig, ServerPolicy};
 pub use redirect::Redirect;
 pub use registration::{

@@ -1,0 +1,140 @@
+//! A sound request that waits for a person.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use oauth_jose::MacKey;
+use oauth_types::redirect_uri::RedirectKind;
+use oauth_types::{
+    ClientId, CodeChallenge, GrantId, RedirectUri, ResourceUri, Scope, Secret, SecretHash, Subject,
+    Timestamp,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::client_metadata::ClientIdUrl;
+use crate::session::Session;
+
+/// A sound request on its way through sign-in and consent. It lies in no table: it travels sealed,
+/// and any replica can continue it.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct PendingAuthorization {
+    pub(crate) grant: GrantId,
+    /// From which the code follows, so that the same decision made twice gives the same code.
+    pub(crate) seed: String,
+    pub(crate) browser: SecretHash,
+    pub(crate) begun_at: Timestamp,
+    pub(crate) expires_at: Timestamp,
+    pub(crate) client_id: ClientId,
+    pub(crate) client_name: Option<String>,
+    pub(crate) client_uri: Option<String>,
+    pub(crate) client_vouched_for: bool,
+    pub(crate) redirect_uri: RedirectUri,
+    pub(crate) state: Option<String>,
+    pub(crate) challenge: CodeChallenge,
+    pub(crate) scope: Scope,
+    pub(crate) resources: Vec<ResourceUri>,
+    pub(crate) login: bool,
+    pub(crate) login_hint: Option<String>,
+    /// A sign-in of before does not count (`max_age`).
+    pub(crate) signed_in_since: Option<Timestamp>,
+    /// Set once somebody has signed in for this request.
+    pub(crate) session: Option<String>,
+}
+
+impl PendingAuthorization {
+    /// Who asks.
+    pub const fn client_id(&self) -> &ClientId {
+        &self.client_id
+    }
+
+    /// The host that vouches for the client: the one its metadata document came from.
+    pub fn client_host(&self) -> Option<&str> {
+        let rest = self.client_id.as_str().strip_prefix("https://")?;
+        let end = rest.find(['/', '?']).unwrap_or(rest.len());
+        ClientIdUrl::looks_like(self.client_id.as_str()).then_some(&rest[..end])
+    }
+
+    /// What the client calls itself. Nobody has checked it.
+    pub fn client_name(&self) -> Option<&str> {
+        self.client_name.as_deref()
+    }
+
+    /// The home page the client claims. Nobody has checked it.
+    pub fn client_uri(&self) -> Option<&str> {
+        self.client_uri.as_deref()
+    }
+
+    /// Whether an administrator entered the client, so that its name can be believed.
+    pub const fn is_client_vouched_for(&self) -> bool {
+        self.client_vouched_for
+    }
+
+    /// The host (or private-use scheme) that will receive the code.
+    pub fn redirect_host(&self) -> &str {
+        self.redirect_uri.display_host()
+    }
+
+    /// Whether that is a site, a program on this computer, or an installed application.
+    pub fn redirect_kind(&self) -> RedirectKind {
+        self.redirect_uri.kind()
+    }
+
+    /// What is asked for.
+    pub const fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    /// For which resources.
+    pub fn resources(&self) -> &[ResourceUri] {
+        &self.resources
+    }
+
+    /// A name to fill into the sign-in form.
+    pub fn login_hint(&self) -> Option<&str> {
+        self.login_hint.as_deref()
+    }
+
+    /// Whether this session may decide here: it is the one signed in for this request, or one
+    /// that was there before and did not have to be renewed.
+    pub fn admits(&self, session: &Session) -> bool {
+        match &self.session {
+            Some(id) => *id == session.id,
+            None => {
+                let recent = self
+                    .signed_in_since
+                    .is_none_or(|since| session.auth_time >= since);
+                !self.login && recent
+            }
+        }
+    }
+
+    /// The same request, from now on for this session only.
+    #[must_use]
+    pub fn for_session(mut self, session: &Session) -> Self {
+        self.session = Some(session.id.clone());
+        self
+    }
+
+    pub(crate) fn code(
+        &self,
+        approver: &Subject,
+        session: &str,
+        decision: &Scope,
+    ) -> Option<Secret> {
+        let seed: [u8; 32] = URL_SAFE_NO_PAD.decode(&self.seed).ok()?.try_into().ok()?;
+        let parts = [
+            approver.as_str().as_bytes(),
+            session.as_bytes(),
+            decision.as_str().as_bytes(),
+        ];
+        Some(Secret::from_bytes(MacKey::new(&seed).mac("code", &parts)))
+    }
+}
+
+impl std::fmt::Debug for PendingAuthorization {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PendingAuthorization")
+            .field("grant", &self.grant)
+            .field("client_id", &self.client_id)
+            .finish_non_exhaustive()
+    }
+}
