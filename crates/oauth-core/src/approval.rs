@@ -98,8 +98,15 @@ impl AuthorizationServer {
             scope: valid.scope,
             resources: valid.resources,
             login: valid.prompt.login,
+            select_account: valid.prompt.select_account,
+            consent: valid.prompt.consent,
             login_hint: valid.login_hint,
-            signed_in_since: valid.signed_in_since,
+            acr_values: valid.acr_values,
+            ui_locales: valid.ui_locales,
+            signed_in_since: match valid.prompt.login {
+                true => Some(now.minus(self.policy().clock_skew)),
+                false => valid.signed_in_since,
+            },
             session: None,
         })
     }
@@ -185,6 +192,8 @@ impl AuthorizationServer {
                 scope: approval.scope,
                 resources: pending.resources.clone(),
                 epochs: standing.current,
+                auth_time: session.auth_time,
+                authentication: session.authentication.clone(),
                 lifetimes: standing.lifetimes,
                 code: hash,
                 challenge: pending.challenge,

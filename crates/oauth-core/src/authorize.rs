@@ -1,5 +1,6 @@
 //! The authorization endpoint's first half: is this request sound, and where may its answer go?
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use oauth_storage::{ClientRecord, ClientRegistration, GrantType, StorageError};
@@ -16,6 +17,8 @@ use crate::server::AuthorizationServer;
 
 /// `state` beyond this is refused: it travels sealed through forms.
 pub const MAX_STATE: usize = 4096;
+/// Hints beyond this are not passed on: nobody has to follow one.
+const LONGEST_HINT: usize = 256;
 /// The scope that asks for refresh tokens; clients of every kind send it. What refreshes is
 /// decided by the client's grant types, so it is accepted and granted nothing.
 const OFFLINE_ACCESS: &str = "offline_access";
@@ -33,6 +36,8 @@ pub struct ValidAuthorization {
     pub(crate) prompt: Prompt,
     pub(crate) login_hint: Option<String>,
     pub(crate) signed_in_since: Option<Timestamp>,
+    pub(crate) acr_values: Option<String>,
+    pub(crate) ui_locales: Option<String>,
 }
 
 impl ValidAuthorization {
@@ -66,6 +71,7 @@ impl ValidAuthorization {
 pub(crate) struct Prompt {
     pub(crate) none: bool,
     pub(crate) login: bool,
+    pub(crate) select_account: bool,
     pub(crate) consent: bool,
 }
 
@@ -285,6 +291,10 @@ impl AuthorizationServer {
             let now = self.now().as_unix();
             Timestamp::from_unix(now.saturating_sub(age).saturating_add(u64::from(age == 0)))
         });
+        let hint = |text: &Option<Cow<'_, str>>| {
+            let text = text.as_deref().filter(|text| text.len() <= LONGEST_HINT);
+            text.map(str::to_owned)
+        };
         Ok(ValidAuthorization {
             client: Arc::clone(client),
             redirect_uri: redirect_uri.clone(),
@@ -293,12 +303,10 @@ impl AuthorizationServer {
             scope,
             resources,
             prompt,
-            login_hint: request
-                .login_hint
-                .as_deref()
-                .filter(|hint| hint.len() <= 256)
-                .map(str::to_owned),
+            login_hint: hint(&request.login_hint),
             signed_in_since,
+            acr_values: hint(&request.acr_values),
+            ui_locales: hint(&request.ui_locales),
         })
     }
 
@@ -430,7 +438,8 @@ fn parse_prompt(text: Option<&str>) -> Result<Prompt, AuthorizationError> {
     {
         match word {
             "none" => prompt.none = true,
-            "login" | "select_account" => prompt.login = true,
+            "login" => prompt.login = true,
+            "select_account" => (prompt.login, prompt.select_account) = (true, true),
             "consent" => prompt.consent = true,
             // Unknown words mean nothing here.
             _ => others = true,

@@ -33,8 +33,14 @@ pub struct PendingAuthorization {
     pub(crate) scope: Scope,
     pub(crate) resources: Vec<ResourceUri>,
     pub(crate) login: bool,
+    #[serde(default)]
+    pub(crate) select_account: bool,
+    #[serde(default)]
+    pub(crate) consent: bool,
     pub(crate) login_hint: Option<String>,
-    /// A sign-in of before does not count (`max_age`).
+    pub(crate) acr_values: Option<String>,
+    pub(crate) ui_locales: Option<String>,
+    /// A sign-in of before does not count (`max_age`, `prompt=login`).
     pub(crate) signed_in_since: Option<Timestamp>,
     /// Set once somebody has signed in for this request.
     pub(crate) session: Option<String>,
@@ -93,18 +99,51 @@ impl PendingAuthorization {
         self.login_hint.as_deref()
     }
 
+    /// A sign-in of before this moment does not count (`max_age`, `prompt=login`): whoever signs
+    /// people in by a cookie of their own asks for the password again, or says when it was given
+    /// ([`Authentication::at`](crate::Authentication::at)). A few seconds of clock skew are allowed for.
+    pub const fn signed_in_since(&self) -> Option<Timestamp> {
+        self.signed_in_since
+    }
+
+    /// Whether the person is to say which of their accounts is meant (`prompt=select_account`).
+    pub const fn selects_account(&self) -> bool {
+        self.select_account
+    }
+
+    /// The classes of proof that would do for the resource, the best first. Spec: RFC 9470 §4.
+    pub fn acr_values(&self) -> impl Iterator<Item = &str> {
+        words(self.acr_values.as_deref())
+    }
+
+    /// Languages the person reads, the best first. Spec: OpenID Connect Core §3.1.2.1.
+    pub fn ui_locales(&self) -> impl Iterator<Item = &str> {
+        words(self.ui_locales.as_deref())
+    }
+
+    /// Until when it waits.
+    pub const fn expires_at(&self) -> Timestamp {
+        self.expires_at
+    }
+
+    /// Whether a sign-in of that moment is recent enough.
+    pub fn is_fresh(&self, auth_time: Timestamp) -> bool {
+        self.signed_in_since.is_none_or(|since| auth_time >= since)
+    }
+
     /// Whether this session may decide here: it is the one signed in for this request, or one
-    /// that was there before and did not have to be renewed.
+    /// that was there before and did not have to be renewed. One that is known to be of another
+    /// class than the request asks for has to be; one of no known class is taken.
     pub fn admits(&self, session: &Session) -> bool {
-        match &self.session {
+        let will_do = match &self.session {
             Some(id) => *id == session.id,
             None => {
-                let recent = self
-                    .signed_in_since
-                    .is_none_or(|since| session.auth_time >= since);
-                !self.login && recent
+                let asked = self.acr_values.is_some();
+                let other = |acr| asked && !self.acr_values().any(|value| value == acr);
+                !self.login && !session.acr().is_some_and(other)
             }
-        }
+        };
+        will_do && self.is_fresh(session.auth_time)
     }
 
     /// The same request, from now on for this session only.
@@ -128,6 +167,11 @@ impl PendingAuthorization {
         ];
         Some(Secret::from_bytes(MacKey::new(&seed).mac("code", &parts)))
     }
+}
+
+fn words(text: Option<&str>) -> impl Iterator<Item = &str> {
+    let words = text.unwrap_or_default().split(' ');
+    words.filter(|word| !word.is_empty())
 }
 
 impl std::fmt::Debug for PendingAuthorization {

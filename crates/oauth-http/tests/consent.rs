@@ -185,6 +185,32 @@ fn remembering_can_be_turned_off() {
     assert_eq!(browser.asks(app, &[]), "consent");
 }
 
+/// AS-AUTHZ-23: a yes is remembered for the person, not for the sign-in: who has to sign in on the
+/// way is not asked again either, unless the client wants it.
+#[test]
+fn a_remembered_yes_counts_after_signing_in_on_the_way() {
+    let server = entered();
+    let app = &server.confidential;
+    Browser::after_approving(&server, app, "mcp:tools");
+    for (changes, asked) in [
+        (vec![], false),
+        (vec![("prompt", "login")], false),
+        (vec![("prompt", "consent")], true),
+        (vec![("scope", "mcp:tools mcp:write")], true),
+    ] {
+        let page = server.authorize(&query(&server, app, &changes), "");
+        let login = [
+            ("transaction", &*handle(&page)),
+            ("username", "alice"),
+            ("password", "wonderland"),
+        ];
+        let answer = server.interact(&cookies(&page), &login);
+        assert_ne!(cookies(&answer), "", "signed in");
+        let code = parameter(&location(&answer), "code");
+        assert_eq!(code.is_none(), asked, "{changes:?}");
+    }
+}
+
 /// A store that fails is not a person who was never asked: the client is told nothing, and the
 /// browser that it is to try again.
 #[test]

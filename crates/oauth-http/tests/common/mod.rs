@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::{Request, Response, header};
 use oauth_core::types::registration::ClientMetadata;
-use oauth_core::types::{Scope, Subject};
+use oauth_core::types::{AuthenticationContext, Scope, Subject, Timestamp};
 use oauth_core::{Approval, Authentication, Source};
 use oauth_http::server::{
     Interaction, InteractionError, Notice, OAuthService, Outcome, Page, Visit,
@@ -25,7 +25,8 @@ use oauth_testkit::faults::FaultyStorage;
 use oauth_testkit::flows::{App, World, WorldBuilder, challenge};
 use oauth_testkit::{FixedClock, block_on};
 
-/// Pages of one line each: `alice` with the password `wonderland`.
+/// Pages of one line each: `alice` with the password `wonderland`, who may have signed in at another
+/// time and by some means.
 pub struct PlainPages;
 
 #[async_trait]
@@ -39,7 +40,15 @@ impl Interaction for PlainPages {
                 form.first("username"),
             ) {
                 (_, _, Some("alice")) if form.first("password") == Some("wonderland") => {
-                    Outcome::SignedIn(Authentication::of(Subject::new("alice")))
+                    let mut alice = Authentication::of(Subject::new("alice"));
+                    if let Some(at) = form.first("auth_time") {
+                        alice = alice.at(Timestamp::from_unix(at.parse().unwrap()));
+                    }
+                    if let Some(acr) = form.first("acr") {
+                        let context = AuthenticationContext::new(Some(acr), form.all("amr"));
+                        alice = alice.by(context.unwrap());
+                    }
+                    Outcome::SignedIn(alice)
                 }
                 (Some(_), Some("approve"), _) => {
                     let chosen: Scope = form.all("scope").collect();
