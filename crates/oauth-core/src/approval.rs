@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use oauth_storage::{
-    ClientRecord, ClientRegistration, GrantRecord, Insert, Replace, StorageError, Versioned,
+    ClientRecord, ClientRegistration, Epochs, GrantRecord, Insert, Replace, StorageError, Versioned,
 };
 use oauth_types::env::EntropyError;
 use oauth_types::{ClientId, GrantId, Lifetime, Scope};
@@ -44,6 +44,14 @@ pub enum ResumeError {
     /// It was begun in another browser.
     #[error("this sign-in was begun in another browser, or cookies are blocked; start again")]
     OtherBrowser,
+}
+
+impl From<Unsealable> for ResumeError {
+    fn from(error: Unsealable) -> Self {
+        match error {
+            Unsealable::Foreign | Unsealable::Expired => Self::Expired,
+        }
+    }
 }
 
 /// A yes that led to no grant.
@@ -137,13 +145,25 @@ impl AuthorizationServer {
         sealed: &str,
         browser: Option<&BrowserBinding>,
     ) -> Result<PendingAuthorization, ResumeError> {
+        let pending = self.open_pending(sealed)?;
+        self.require_browser(&pending, browser)?;
+        Ok(pending)
+    }
+
+    pub(crate) fn open_pending(&self, sealed: &str) -> Result<PendingAuthorization, ResumeError> {
         let (issuer, now) = (&self.config.issuer, self.now());
         let opened = sealed::open(&self.ring(), issuer, Purpose::Transaction, now, sealed);
-        let pending: PendingAuthorization = opened.map_err(|error| match error {
-            Unsealable::Foreign | Unsealable::Expired => ResumeError::Expired,
-        })?;
+        Ok(opened?)
+    }
+
+    /// Whether this is the browser that began.
+    pub(crate) fn require_browser(
+        &self,
+        pending: &PendingAuthorization,
+        browser: Option<&BrowserBinding>,
+    ) -> Result<(), ResumeError> {
         match browser {
-            Some(browser) if pending.browser.matches(&browser.hash) => Ok(pending),
+            Some(browser) if pending.browser.matches(&browser.hash) => Ok(()),
             _ => {
                 self.record(Event::BrowserMismatch);
                 Err(ResumeError::OtherBrowser)
@@ -164,6 +184,18 @@ impl AuthorizationServer {
         session: &Session,
         approval: Approval,
     ) -> Result<Redirect, ApprovalError> {
+        self.approve_under(pending, session, approval, None).await
+    }
+
+    /// As [`Self::approve`], for a yes that was said `under` these barriers, and stands only while
+    /// they do.
+    pub(crate) async fn approve_under(
+        &self,
+        pending: &PendingAuthorization,
+        session: &Session,
+        approval: Approval,
+        under: Option<Epochs>,
+    ) -> Result<Redirect, ApprovalError> {
         let now = self.now();
         if !pending.admits(session) || !session.browser.matches(&pending.browser) {
             return Err(ApprovalError::SignInAgain);
@@ -176,9 +208,10 @@ impl AuthorizationServer {
         if standing.disabled || standing.current.subject != session.epoch {
             return Err(ApprovalError::SignInAgain);
         }
-        // A person must not be mistaken for a client, nor the reverse (RFC 9068 §2.2).
-        let subject = session.subject.as_str();
-        if subject.starts_with(ClientId::GENERATED_PREFIX) || subject.starts_with("https://") {
+        if under.is_some_and(|under| under != standing.current) {
+            return Err(ApprovalError::Changed);
+        }
+        if ClientId::could_be(session.subject.as_str()) {
             return Err(ApprovalError::Decision);
         }
         let code = pending.code(&session.subject, &session.id, &approval.scope);

@@ -11,6 +11,7 @@ use oauth_types::{
 };
 
 use crate::client_metadata::ClientLookupError;
+use crate::pending::PendingAuthorization;
 use crate::policy::ResourceMode;
 use crate::redirect::Redirect;
 use crate::server::AuthorizationServer;
@@ -177,6 +178,9 @@ pub enum AuthorizationError {
     /// The person said no.
     #[error("the request was denied")]
     Denied,
+    /// It would not fit the address of a consent page elsewhere.
+    #[error("the request is too long: with its state it has to fit an address of 6144 bytes")]
+    TooLongToHandOff,
 }
 
 impl AuthorizationError {
@@ -190,7 +194,8 @@ impl AuthorizationError {
             | Self::Pkce
             | Self::StateTooLong
             | Self::Prompt
-            | Self::MaxAge => Code::InvalidRequest,
+            | Self::MaxAge
+            | Self::TooLongToHandOff => Code::InvalidRequest,
             Self::UnsupportedResponseType => Code::UnsupportedResponseType,
             Self::UnauthorizedClient => Code::UnauthorizedClient,
             Self::Scope => Code::InvalidScope,
@@ -395,17 +400,36 @@ impl AuthorizationServer {
         state: Option<&str>,
         error: AuthorizationError,
     ) -> AuthorizeFailure {
-        let vouched = redirect_uri.kind() == RedirectKind::Loopback
-            || client.registration == ClientRegistration::Preregistered;
+        let vouched_for = client.registration == ClientRegistration::Preregistered;
+        self.refusal_to(vouched_for, redirect_uri, state, error)
+    }
+
+    fn refusal_to(
+        &self,
+        vouched_for: bool,
+        redirect_uri: &RedirectUri,
+        state: Option<&str>,
+        error: AuthorizationError,
+    ) -> AuthorizeFailure {
         AuthorizeFailure::Redirect {
             to: Redirect::error(&self.config.issuer, redirect_uri, state, error),
             error,
-            when: if vouched {
+            when: if vouched_for || redirect_uri.kind() == RedirectKind::Loopback {
                 RedirectWhen::AtOnce
             } else {
                 RedirectWhen::AfterConfirmation
             },
         }
+    }
+
+    /// The same for a request that had been found sound.
+    pub(crate) fn pending_refusal(
+        &self,
+        pending: &PendingAuthorization,
+        error: AuthorizationError,
+    ) -> AuthorizeFailure {
+        let (to, state) = (&pending.redirect_uri, pending.state.as_deref());
+        self.refusal_to(pending.client_vouched_for, to, state, error)
     }
 }
 

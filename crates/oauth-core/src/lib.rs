@@ -38,9 +38,11 @@ pub mod connected;
 mod consent;
 pub mod event;
 pub mod grant;
+pub mod hand_off;
 pub mod keys;
 pub mod limit;
 mod metadata;
+pub mod operator;
 pub mod outbound;
 pub mod pending;
 pub mod policy;
@@ -64,8 +66,12 @@ pub use client_auth::{BasicCredentials, ClientAssertion, ClientAuthError, Presen
 pub use client_metadata::{DocumentError, MetadataDocumentRules};
 pub use connected::ConnectedGrant;
 pub use event::{Event, EventSink, NoEvents};
+pub use hand_off::{
+    CarryOutError, ConsentPage, Decided, Decision, DecisionError, HandOffError, InvalidConsentPage,
+};
 pub use keys::{KeyRingError, RootSecret};
 pub use limit::{DangerNoLimits, InProcessLimiter, Limit, Limited, RateLimiter, Source};
+pub use operator::OperatorError;
 pub use outbound::{Fetched, NoOutbound, Outbound, OutboundError};
 pub use pending::PendingAuthorization;
 pub use policy::{ResourceMode, ResourcePolicy, ScopePolicy, ServerConfig, ServerPolicy};

@@ -199,6 +199,7 @@ impl OAuthService {
     ) -> Response<Bytes> {
         match outcome {
             Outcome::Respond(page) => self.page(page),
+            Outcome::HandOff(page) => self.hand_off(pending, &page),
             Outcome::Deny => see_other(self.server.deny(pending).location()),
             Outcome::Approve(approval) => {
                 let Some(session) = session else {
@@ -266,6 +267,7 @@ impl OAuthService {
     ) -> Response<Bytes> {
         match self.ask(pending, None, &Form::default(), caller).await {
             Ok(Outcome::Respond(page)) => self.page(page),
+            Ok(Outcome::HandOff(page)) => self.hand_off(pending, &page),
             _ => self.failure_page(StatusCode::SERVICE_UNAVAILABLE),
         }
     }
@@ -331,7 +333,7 @@ impl OAuthService {
         }
     }
 
-    fn refuse(&self, failure: &AuthorizeFailure) -> Response<Bytes> {
+    pub(super) fn refuse(&self, failure: &AuthorizeFailure) -> Response<Bytes> {
         match failure {
             AuthorizeFailure::ShowPage(error) => {
                 self.error_page(StatusCode::BAD_REQUEST, &error.to_string())
@@ -356,12 +358,12 @@ impl OAuthService {
         }
     }
 
-    fn misdirected(&self) -> Response<Bytes> {
+    pub(super) fn misdirected(&self) -> Response<Bytes> {
         let message = "this address is not the one this server answers to";
         self.error_page(StatusCode::MISDIRECTED_REQUEST, message)
     }
 
-    fn error_page(&self, status: StatusCode, message: &str) -> Response<Bytes> {
+    pub(super) fn error_page(&self, status: StatusCode, message: &str) -> Response<Bytes> {
         self.page(
             self.interaction
                 .notice(&Notice::Error { message })
@@ -370,14 +372,14 @@ impl OAuthService {
     }
 
     /// The person keeps the transaction: going back and sending the form again continues it.
-    fn storage_page(&self, error: &StorageError) -> Response<Bytes> {
+    pub(super) fn storage_page(&self, error: &StorageError) -> Response<Bytes> {
         self.failure_page(match error.kind() {
             StorageErrorKind::Corrupt => StatusCode::INTERNAL_SERVER_ERROR,
             _ => StatusCode::SERVICE_UNAVAILABLE,
         })
     }
 
-    fn failure_page(&self, status: StatusCode) -> Response<Bytes> {
+    pub(super) fn failure_page(&self, status: StatusCode) -> Response<Bytes> {
         let mut response = self.page(
             self.interaction
                 .notice(&Notice::TryAgain)
@@ -429,7 +431,7 @@ impl OAuthService {
 }
 
 /// 303 turns a POST into a GET, so no form data ever leaves with the redirect (OAuth 2.1 §7.5.4).
-fn see_other(location: &str) -> Response<Bytes> {
+pub(super) fn see_other(location: &str) -> Response<Bytes> {
     let mut response = Response::new(Bytes::new());
     *response.status_mut() = StatusCode::SEE_OTHER;
     private(response.headers_mut());
