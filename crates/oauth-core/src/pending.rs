@@ -111,6 +111,11 @@ impl PendingAuthorization {
         self.select_account
     }
 
+    /// Whether the person is to be asked even if they said yes before (`prompt=consent`).
+    pub const fn asks_consent(&self) -> bool {
+        self.consent
+    }
+
     /// The classes of proof that would do for the resource, the best first. Spec: RFC 9470 §4.
     pub fn acr_values(&self) -> impl Iterator<Item = &str> {
         words(self.acr_values.as_deref())

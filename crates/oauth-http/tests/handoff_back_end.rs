@@ -36,6 +36,7 @@ fn the_page_is_told_all_that_a_person_has_to_know() {
             "login_hint": null,
             "signed_in_since": null,
             "select_account": false,
+            "ask_consent": false,
             "acr_values": [],
             "ui_locales": [],
             "expires_at": 1_800_000_600,
@@ -47,6 +48,7 @@ fn the_page_is_told_all_that_a_person_has_to_know() {
         (("max_age", "0"), "signed_in_since", json!(1_799_999_995)),
         (("prompt", "login"), "signed_in_since", json!(1_799_999_995)),
         (("prompt", "select_account"), "select_account", json!(true)),
+        (("prompt", "consent"), "ask_consent", json!(true)),
         (
             ("acr_values", "loa3 loa2"),
             "acr_values",
@@ -203,7 +205,7 @@ fn without_an_operator_none_of_it_is_there() {
     assert_eq!(location(&answer), "");
 }
 
-/// AS-TOKEN-16: what does not fit an address is refused at once, by the error that names the
+/// What does not fit an address is refused at once, by the error that names the
 /// limit, before a person has decided anything; what fits can be decided.
 #[test]
 fn a_request_too_long_for_an_address_is_refused_before_anybody_is_asked() {

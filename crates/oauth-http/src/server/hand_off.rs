@@ -195,6 +195,7 @@ impl OAuthService {
             "login_hint": pending.login_hint(),
             "signed_in_since": pending.signed_in_since(),
             "select_account": pending.selects_account(),
+            "ask_consent": pending.asks_consent(),
             "acr_values": pending.acr_values().collect::<Vec<_>>(),
             "ui_locales": pending.ui_locales().collect::<Vec<_>>(),
             "expires_at": pending.expires_at(),
