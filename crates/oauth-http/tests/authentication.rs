@@ -4,8 +4,8 @@ mod common;
 
 use common::{Server, cookies, handle, json, location};
 use http::StatusCode;
-use oauth_core::storage::{GrantType, Storage};
-use oauth_core::types::{ClientId, Lifetime, ResourceUri};
+use oauth_core::storage::GrantType;
+use oauth_core::types::Lifetime;
 use oauth_testkit::block_on;
 use oauth_testkit::flows::parameter;
 use serde_json::{Value, json};
@@ -15,14 +15,10 @@ const NOW: u64 = 1_800_000_000;
 /// A server whose confidential client may ask about tokens.
 fn server() -> Server {
     let server = Server::new();
-    let id = ClientId::new(&*server.confidential.client_id);
-    let found = block_on(server.storage.clients().find(&id))
-        .unwrap()
-        .unwrap();
-    let mut record = (*found.record).clone();
-    record.introspects = vec![ResourceUri::parse("https://mcp.example/mcp").unwrap()];
-    record.grant_types.push(GrantType::ClientCredentials);
-    block_on(server.storage.clients().replace(found.revision, record)).unwrap();
+    server.let_introspect();
+    server.change_client(&server.confidential.client_id, |client| {
+        client.grant_types.push(GrantType::ClientCredentials);
+    });
     server
 }
 
@@ -96,21 +92,6 @@ impl Visit<'_> {
     }
 }
 
-fn introspected(server: &Server, tokens: &Value) -> Value {
-    let confidential = &server.confidential;
-    let form = [
-        ("client_id", &*confidential.client_id),
-        (
-            "client_secret",
-            confidential.client_secret.as_deref().unwrap(),
-        ),
-        ("token", tokens["access_token"].as_str().unwrap()),
-    ];
-    let told = json(&server.post("/introspect", &form));
-    assert_eq!(told["active"], true);
-    told
-}
-
 /// AS-AT-4, AS-INT-3: resource servers learn when and how the person signed in, also after a
 /// refresh, and nothing where nothing is known or there was no person. The scope is what was granted.
 #[test]
@@ -133,7 +114,7 @@ fn resource_servers_learn_when_and_how_a_person_signed_in() {
     ];
     server.clock.advance(Lifetime::minutes(1));
     for tokens in [&json(&server.post("/token", &refresh)), &tokens] {
-        let told = introspected(&server, tokens);
+        let told = server.introspected(tokens);
         assert_eq!(told["scope"], "mcp:tools");
         assert_eq!(told["auth_time"], NOW - 3600);
         assert_eq!(told["acr"], "urn:example:loa2");
@@ -151,7 +132,7 @@ fn resource_servers_learn_when_and_how_a_person_signed_in() {
 
     let mut plain = visit(&server, &[]);
     plain.signs_in(&[]);
-    let told = introspected(&server, &plain.tokens());
+    let told = server.introspected(&plain.tokens());
     assert_eq!(told["auth_time"], NOW + 60);
     let silent = |told: &Value, name| told.get(name).is_none();
     assert!(silent(&told, "acr") && silent(&told, "amr"));
@@ -165,7 +146,7 @@ fn resource_servers_learn_when_and_how_a_person_signed_in() {
             confidential.client_secret.as_deref().unwrap(),
         ),
     ];
-    let told = introspected(&server, &json(&server.post("/token", &form)));
+    let told = server.introspected(&json(&server.post("/token", &form)));
     assert_eq!(told["sub"], *confidential.client_id);
     assert!(silent(&told, "auth_time"), "nobody signed in");
 }
@@ -227,5 +208,5 @@ fn a_class_of_sign_in_can_be_asked_for() {
     // Signed in for this request, whatever it came to: the resource server is told and judges.
     let mut alice = visit(&server, &[("acr_values", "loa3"), ("ui_locales", "fr")]);
     alice.signs_in(&[("acr", "loa1")]);
-    assert_eq!(introspected(&server, &alice.tokens())["acr"], "loa1");
+    assert_eq!(server.introspected(&alice.tokens())["acr"], "loa1");
 }

@@ -5,7 +5,7 @@ mod common;
 use common::elsewhere::{PAGE, Scene, resume};
 use common::{error, json, location, text};
 use http::{Request, StatusCode, header};
-use oauth_core::types::{ClientId, Lifetime, ResourceUri, Subject};
+use oauth_core::types::{ClientId, Lifetime, Subject};
 use oauth_testkit::block_on;
 use oauth_testkit::faults::{Counts, Fault};
 use oauth_testkit::flows::parameter;
@@ -17,9 +17,7 @@ use serde_json::json;
 fn a_person_decides_elsewhere_and_the_code_goes_to_the_client() {
     let scene = Scene::new();
     let (server, app) = (&scene.server, &scene.server.public);
-    scene.change_client(&server.confidential, |client| {
-        client.introspects = vec![ResourceUri::parse("https://mcp.example/mcp").unwrap()];
-    });
+    server.let_introspect();
     let begun = scene.begin(app, &[("scope", "mcp:tools mcp:write")], "");
     let _ = server.storage.take_counts();
     assert_eq!(
@@ -47,16 +45,7 @@ fn a_person_decides_elsewhere_and_the_code_goes_to_the_client() {
     let form = server.redemption(app, &to, &"v".repeat(43));
     let form: Vec<(&str, &str)> = form.iter().map(|(n, v)| (&**n, &**v)).collect();
     let tokens = json(&server.post("/token", &form));
-    let confidential = &server.confidential;
-    let asked = [
-        ("client_id", &*confidential.client_id),
-        (
-            "client_secret",
-            confidential.client_secret.as_deref().unwrap(),
-        ),
-        ("token", tokens["access_token"].as_str().unwrap()),
-    ];
-    let told = json(&server.post("/introspect", &asked));
+    let told = server.introspected(&tokens);
     assert_eq!(told["sub"], "alice");
     assert_eq!(told["scope"], "mcp:tools", "only what was allowed");
     assert_eq!(told["auth_time"], 1_799_999_990);
@@ -132,7 +121,7 @@ fn a_decision_is_about_one_request_only() {
     assert_eq!(location(&answer), "");
 }
 
-/// AS-AUTHZ-30: a decision is good for a minute, a request for ten, and no decision outlives its
+/// A decision is good for a minute, a request for ten, and no decision outlives its
 /// request.
 #[test]
 fn what_took_too_long_has_no_effect() {
@@ -186,7 +175,7 @@ fn the_same_decision_gives_the_same_code_while_it_is_unused() {
     assert!(claims.is_some(), "and costs the client nothing");
 }
 
-/// AS-AUTHZ-26: a no goes to the client, with `state` and `iss`, by the same way.
+/// AS-AUTHZ-15: a no goes to the client, with `state` and `iss`, by the same way.
 #[test]
 fn a_refusal_goes_to_the_client_by_the_same_way() {
     let scene = Scene::new();
@@ -226,7 +215,10 @@ fn everything_is_looked_at_again_when_the_browser_comes_back() {
             block_on(server.revoke_client(&client)).unwrap();
         }),
         ("another address", |scene| {
-            scene.change_client(&scene.server.public, |client| client.redirect_uris.clear());
+            let id = &scene.server.public.client_id;
+            scene
+                .server
+                .change_client(id, |client| client.redirect_uris.clear());
         }),
         ("no such client", |scene| {
             let server = scene.server.service.authorization_server();

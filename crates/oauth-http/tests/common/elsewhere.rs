@@ -5,13 +5,11 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, header};
-use oauth_core::storage::{ClientRecord, Storage};
-use oauth_core::types::{ClientId, SecretHash};
+use oauth_core::types::SecretHash;
 use oauth_core::{ConsentPage, Event, EventSink};
 use oauth_http::server::{
     Interaction, InteractionError, Notice, OAuthService, Outcome, Page, Visit,
 };
-use oauth_testkit::block_on;
 use oauth_testkit::flows::{App, WorldBuilder, parameter};
 use serde_json::{Value, json};
 
@@ -154,15 +152,6 @@ impl Scene {
         assert_eq!(answer.status(), StatusCode::BAD_REQUEST, "{why}");
         assert_eq!(location(answer), "", "{why}");
         assert!(answer.body().starts_with(b"<p>notice"), "{why}");
-    }
-
-    pub fn change_client(&self, app: &App, change: impl Fn(&mut ClientRecord)) {
-        let id = ClientId::new(&*app.client_id);
-        let clients = self.server.storage.clients();
-        let found = block_on(clients.find(&id)).unwrap().unwrap();
-        let mut record = (*found.record).clone();
-        change(&mut record);
-        block_on(clients.replace(found.revision, record)).unwrap();
     }
 }
 

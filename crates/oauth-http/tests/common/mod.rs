@@ -15,8 +15,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::{Request, Response, header};
+use oauth_core::storage::{ClientRecord, Storage};
 use oauth_core::types::registration::ClientMetadata;
-use oauth_core::types::{AuthenticationContext, Scope, Subject, Timestamp};
+use oauth_core::types::{AuthenticationContext, ClientId, ResourceUri, Scope, Subject, Timestamp};
 use oauth_core::{Approval, Authentication, Source};
 use oauth_http::server::{
     Interaction, InteractionError, Notice, OAuthService, Outcome, Page, Visit,
@@ -134,6 +135,33 @@ impl Server {
             public: nobody.clone(),
             confidential: nobody,
         }
+    }
+
+    /// Changes what is stored of a client.
+    pub fn change_client(&self, id: &str, change: impl FnOnce(&mut ClientRecord)) {
+        let clients = self.storage.clients();
+        let found = block_on(clients.find(&ClientId::new(id))).unwrap().unwrap();
+        let mut record = (*found.record).clone();
+        change(&mut record);
+        block_on(clients.replace(found.revision, record)).unwrap();
+    }
+
+    /// Lets the confidential client ask about tokens for the one resource.
+    pub fn let_introspect(&self) {
+        self.change_client(&self.confidential.client_id, |client| {
+            client.introspects = vec![ResourceUri::parse("https://mcp.example/mcp").unwrap()];
+        });
+    }
+
+    /// What it is told about an access token.
+    pub fn introspected(&self, tokens: &serde_json::Value) -> serde_json::Value {
+        let app = &self.confidential;
+        let form = [
+            ("client_id", &*app.client_id),
+            ("client_secret", app.client_secret.as_deref().unwrap()),
+            ("token", tokens["access_token"].as_str().unwrap()),
+        ];
+        json(&self.post("/introspect", &form))
     }
 
     pub fn send(&self, request: Request<impl Into<Bytes>>) -> Response<Bytes> {
