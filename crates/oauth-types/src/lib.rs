@@ -21,6 +21,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod authentication;
 pub mod authorization;
 pub mod base62;
 pub mod env;
@@ -38,6 +39,7 @@ pub mod secret;
 pub mod time;
 pub mod token;
 
+pub use authentication::AuthenticationContext;
 pub use authorization::{AuthorizationErrorCode, AuthorizationRequest};
 pub use id::{ClientId, GrantId, Subject, TenantId};
 pub use issuer::Issuer;
