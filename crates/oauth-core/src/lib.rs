@@ -30,6 +30,7 @@
 //! # }).unwrap();
 //! ```
 
+pub mod account;
 pub mod approval;
 pub mod authorize;
 pub mod client_auth;
@@ -57,6 +58,7 @@ pub use oauth_jose::KeySet;
 pub use oauth_storage as storage;
 pub use oauth_types as types;
 
+pub use account::{AccountForm, AccountFormError, AccountPageError};
 pub use approval::{Approval, ApprovalError, PendingAuthorization};
 pub use authorize::{AuthorizationError, AuthorizeFailure, ValidAuthorization};
 pub use client_auth::{BasicCredentials, ClientAssertion, ClientAuthError, PresentedClient};

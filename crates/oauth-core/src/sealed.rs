@@ -21,6 +21,10 @@ pub(crate) enum Purpose {
     Transaction,
     /// A person's sign-in.
     Session,
+    /// A form of a person's account pages.
+    AccountForm,
+    /// Where the next page of a person's grants begins.
+    AccountPage,
 }
 
 impl Purpose {
@@ -28,6 +32,8 @@ impl Purpose {
         match self {
             Self::Transaction => "transaction",
             Self::Session => "session",
+            Self::AccountForm => "account-form",
+            Self::AccountPage => "account-page",
         }
     }
 }

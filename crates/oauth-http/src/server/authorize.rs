@@ -172,7 +172,14 @@ impl OAuthService {
         let outcome = self.ask(&pending, session.as_ref(), form, caller).await;
         match outcome {
             Ok(Outcome::Respond(page)) => self.page(page),
-            Ok(Outcome::Deny) => see_other(self.server.deny(&pending).location()),
+            Ok(Outcome::Deny) => {
+                if let Some(session) = &session
+                    && let Err(error) = self.server.forget_refused(&pending, session).await
+                {
+                    return self.storage_page(&error);
+                }
+                see_other(self.server.deny(&pending).location())
+            }
             Ok(Outcome::Approve(approval)) => {
                 let Some(session) = session else {
                     return self.start_over(&pending, caller).await;
@@ -255,7 +262,7 @@ impl OAuthService {
         self.interaction.visit(visit).await
     }
 
-    async fn current_session(
+    pub(super) async fn current_session(
         &self,
         headers: &HeaderMap,
         browser: &BrowserBinding,
@@ -268,7 +275,7 @@ impl OAuthService {
 
     /// Browsers say where a form was posted from. Those that do not are held by the cookie, which
     /// is not sent along from another site, and by the sealed transaction, which only we make.
-    fn is_from_our_page(&self, headers: &HeaderMap) -> bool {
+    pub(super) fn is_from_our_page(&self, headers: &HeaderMap) -> bool {
         match headers.get("sec-fetch-site").map(HeaderValue::as_bytes) {
             Some(b"same-origin" | b"none") => return true,
             Some(_) => return false,
@@ -318,12 +325,12 @@ impl OAuthService {
         }
     }
 
-    fn misdirected(&self) -> Response<Bytes> {
+    pub(super) fn misdirected(&self) -> Response<Bytes> {
         let message = "this address is not the one this server answers to";
         self.error_page(StatusCode::MISDIRECTED_REQUEST, message)
     }
 
-    fn error_page(&self, status: StatusCode, message: &str) -> Response<Bytes> {
+    pub(super) fn error_page(&self, status: StatusCode, message: &str) -> Response<Bytes> {
         self.page(
             self.interaction
                 .notice(&Notice::Error { message })
@@ -332,14 +339,14 @@ impl OAuthService {
     }
 
     /// The person keeps the transaction: going back and sending the form again continues it.
-    fn storage_page(&self, error: &StorageError) -> Response<Bytes> {
+    pub(super) fn storage_page(&self, error: &StorageError) -> Response<Bytes> {
         self.failure_page(match error.kind() {
             StorageErrorKind::Corrupt => StatusCode::INTERNAL_SERVER_ERROR,
             _ => StatusCode::SERVICE_UNAVAILABLE,
         })
     }
 
-    fn failure_page(&self, status: StatusCode) -> Response<Bytes> {
+    pub(super) fn failure_page(&self, status: StatusCode) -> Response<Bytes> {
         let mut response = self.page(
             self.interaction
                 .notice(&Notice::TryAgain)
@@ -353,18 +360,23 @@ impl OAuthService {
         response
     }
 
-    fn page(&self, page: Page) -> Response<Bytes> {
+    pub(super) fn page(&self, page: Page) -> Response<Bytes> {
         let form_action = if page.leads_to_client {
             ""
         } else {
             "; form-action 'self'"
+        };
+        let images = if page.shows_data_images {
+            "; img-src data:"
+        } else {
+            ""
         };
         let style = match page.style_hash.as_str() {
             "" => "none",
             hash => hash,
         };
         let policy = format!(
-            "default-src 'none'; style-src '{style}'; base-uri 'none'; frame-ancestors 'none'{form_action}"
+            "default-src 'none'; style-src '{style}'{images}; base-uri 'none'; frame-ancestors 'none'{form_action}"
         );
         let mut response = Response::new(Bytes::from(page.html));
         *response.status_mut() = page.status;
@@ -391,7 +403,7 @@ impl OAuthService {
 }
 
 /// 303 turns a POST into a GET, so no form data ever leaves with the redirect (OAuth 2.1 §7.5.4).
-fn see_other(location: &str) -> Response<Bytes> {
+pub(super) fn see_other(location: &str) -> Response<Bytes> {
     let mut response = Response::new(Bytes::new());
     *response.status_mut() = StatusCode::SEE_OTHER;
     private(response.headers_mut());
