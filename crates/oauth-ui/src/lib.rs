@@ -31,13 +31,19 @@
 //! let pages = Pages::new(Speakeasy);
 //! ```
 
+mod account;
 mod auto_approve;
 mod pages;
 #[cfg(feature = "passwords")]
 mod passwords;
+mod texts;
+mod theme;
 mod view;
 
+pub use account::account_page;
 pub use auto_approve::DangerAutoApprove;
 pub use pages::{Pages, SignIn};
 #[cfg(feature = "passwords")]
 pub use passwords::{PasswordError, StoredPasswords};
+pub use texts::{Direction, Texts};
+pub use theme::{Logo, Theme, ThemeError};
