@@ -2,12 +2,14 @@
 //! that people meet in its own hands: who is signed in, what they are asked, in which words, and
 //! how often somebody may try.
 
+mod account;
+
 use std::collections::HashMap;
 use std::error::Error;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use axum::{Router, routing::get};
+use axum::{Router, http::HeaderMap, routing::get};
 use oauth_axum::{BearerLayer, Claims, OAuthService, ProtectedResource};
 use oauth_core::types::env::{OsEntropy, SystemClock};
 use oauth_core::types::{Issuer, Lifetime, ResourceUri, Scope, Subject, Timestamp};
@@ -15,16 +17,19 @@ use oauth_core::{
     Approval, Authentication, AuthorizationServer, Limit, Limited, Ports, RateLimiter,
     ResourcePolicy, RootSecret, ServerConfig,
 };
-use oauth_http::server::{Interaction, InteractionError, Notice, Outcome, Page, Visit};
+use oauth_http::server::{
+    AccountPages, Interaction, InteractionError, Notice, Outcome, Page, Visit,
+};
 use oauth_storage_memory::MemoryStorage;
 
 /// The application's own accounts. Its cookie is taken at its word here; yours names a session of yours.
-fn account(visit: &Visit<'_>) -> Option<Subject> {
-    let mut cookies = visit.headers.get("cookie")?.to_str().ok()?.split("; ");
-    Some(Subject::new(
-        cookies.find_map(|pair| pair.strip_prefix("shop="))?,
-    ))
+fn customer(headers: &HeaderMap) -> Option<Subject> {
+    let mut cookies = headers.get("cookie")?.to_str().ok()?.split("; ");
+    let name = cookies.find_map(|pair| pair.strip_prefix("shop="))?;
+    Some(Subject::new(name))
 }
+
+const SIGN_IN: &str = "<p>Sign in to the shop first, then come back.</p>";
 
 /// The application's own pages.
 struct Shop;
@@ -34,9 +39,9 @@ impl Interaction for Shop {
     async fn visit(&self, visit: Visit<'_>) -> Result<Outcome, InteractionError> {
         let Some(session) = visit.session else {
             // Whoever is signed in to the shop need not sign in again here.
-            return Ok(match account(&visit) {
+            return Ok(match customer(visit.headers) {
                 Some(subject) => Outcome::SignedIn(Authentication::of(subject)),
-                None => Outcome::Respond(page("<p>Sign in to the shop first, then come back.</p>")),
+                None => Outcome::Respond(page(SIGN_IN)),
             });
         };
         let (asked, form) = (visit.pending.scope(), visit.form);
@@ -74,6 +79,10 @@ impl Interaction for Shop {
     fn notice(&self, _: &Notice<'_>) -> Page {
         page("<p>That did not work. Go back to the application you came from and try again.</p>")
     }
+
+    fn account_pages(&self) -> Option<&dyn AccountPages> {
+        Some(self)
+    }
 }
 
 fn page(body: &str) -> Page {
@@ -94,21 +103,14 @@ struct TenAMinute(Mutex<HashMap<String, (Timestamp, u32)>>);
 #[async_trait]
 impl RateLimiter for TenAMinute {
     async fn hit(&self, limit: &Limit, key: &str, now: Timestamp) -> Result<(), Limited> {
-        let mut counts = self
-            .0
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         counts.retain(|_, (since, _)| now.since(*since) < Lifetime::minutes(1));
         let (_, count) = counts
             .entry(format!("{}|{key}", limit.name))
             .or_insert((now, 0));
         *count += 1;
         let retry_after = Lifetime::minutes(1);
-        if *count > 10 {
-            Err(Limited { retry_after })
-        } else {
-            Ok(())
-        }
+        (*count <= 10).then_some(()).ok_or(Limited { retry_after })
     }
 }
 
