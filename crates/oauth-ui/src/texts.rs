@@ -82,7 +82,7 @@ texts! {
     cannot_go_on = "This cannot go on", [];
     no_answer = "The request cannot be answered.", [];
     busy_heading = "Try again in a moment", [];
-    busy = "The server is busy or being restarted. Go back and send the form again: nothing was lost.", [];
+    busy = "The server is busy or being restarted. Go back and try again: nothing was lost.", [];
     mistake_heading = "The application made a mistake", [];
     leave = "Nobody has checked the application that sent you here. Going back to it leads to {host}.", ["host"];
     leave_link = "Go back to {host}", ["host"];
@@ -133,7 +133,7 @@ texts! {
     sign_out = "Sign out", [];
     sign_out_heading = "Sign out?", [];
     sign_out_who = "You are signed in as {person} in this browser. Applications keep the access you gave them.", ["person"];
-    back_to_account = "Back to connected applications", [];
+    back = "Back", [];
     signed_out = "You are signed out", [];
     signed_out_here = "Nobody is signed in in this browser.", [];
     sign_in_again = "Sign in again", [];
