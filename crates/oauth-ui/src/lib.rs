@@ -1,4 +1,4 @@
-//! Sign-in, consent and error pages.
+//! Sign-in, consent, account and error pages.
 //!
 //! **Promise.** Plain HTML that works without JavaScript, by keyboard and by screen reader, in
 //! light and dark, wide and narrow, and fetches nothing from anywhere. Whatever a client says of
@@ -30,6 +30,10 @@
 //!
 //! let pages = Pages::new(Speakeasy);
 //! ```
+//!
+//! [`Pages`] also shows people what they granted and lets them end it and sign out, at `…/account` and
+//! `…/signout` below the issuer; [`Pages::without_account_pages`] leaves that out. A [`Theme`] gives
+//! them a name, a logo, colours, links and another language.
 
 mod account;
 mod auto_approve;

@@ -5,6 +5,7 @@
     reason = "each test file uses its own part"
 )]
 
+pub mod account;
 pub mod managing;
 pub mod registering;
 pub mod signing;
