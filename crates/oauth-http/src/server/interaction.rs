@@ -30,7 +30,8 @@ pub trait Interaction: Send + Sync {
 
     /// The pages on which people see what they granted and sign out. `None`, the default, is not to
     /// offer any: then nothing is served at their paths, which are free for pages of your own over
-    /// the functions of [`AuthorizationServer`]. Asked once, when the service is made.
+    /// the functions of [`AuthorizationServer`]. Whether there are any is settled when the service is
+    /// made.
     fn account_pages(&self) -> Option<&dyn AccountPages> {
         None
     }
