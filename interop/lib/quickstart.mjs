@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { appendFileSync, mkdtempSync, rmSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { eventually } from './report.mjs';
@@ -52,7 +52,7 @@ export class Quickstart {
   #log = '';
   #secrets = new Set();
 
-  /** Options: `issuerPath`, `accessTokenLifetime` in seconds, `store`, the name of a SQLite file. */
+  /** Options: `issuerPath`, `accessTokenLifetime` in seconds, `store`, the name of a SQLite file, `flags`, any others. */
   constructor(binary, logFile, options) {
     this.#binary = binary;
     this.#logFile = logFile;
@@ -67,8 +67,8 @@ export class Quickstart {
   }
 
   async start(listen = '127.0.0.1:0') {
-    const { issuerPath, accessTokenLifetime, store } = this.#options;
-    const args = ['--listen', listen];
+    const { issuerPath, accessTokenLifetime, store, flags = [] } = this.#options;
+    const args = ['--listen', listen, ...flags];
     if (issuerPath) args.push('--issuer-path', issuerPath);
     if (accessTokenLifetime) args.push('--access-token-lifetime', String(accessTokenLifetime));
     if (store) args.push('--data', `sqlite:${path.join(this.#folder, store)}`);
@@ -121,6 +121,14 @@ export class Quickstart {
     const { mcp } = this;
     await this.start(new URL(this.origin).host);
     assert.equal(this.mcp, mcp);
+  }
+
+  /** Destroys the records under the server's feet, for what it says then. */
+  breakStore() {
+    const file = path.join(this.#folder, this.#options.store);
+    for (const part of [file, `${file}-wal`, `${file}-shm`]) {
+      if (existsSync(part)) writeFileSync(part, Buffer.alloc(statSync(part).size));
+    }
   }
 
   /** Remembers values that must never be logged. */

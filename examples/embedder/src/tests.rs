@@ -91,6 +91,15 @@ async fn everything_that_people_meet_is_the_applications_own() {
     let (_, cart) = send(&app, request.body(String::new()).unwrap()).await;
     assert_eq!(cart, "the cart of alice");
 
+    // Who is signed in to the shop sees who may act for them, in the shop's name.
+    let (_, stranger) = send(&app, to("GET", "/account").body(String::new()).unwrap()).await;
+    assert!(stranger.contains("Sign in to the shop first"));
+    let request = to("GET", "/account").header(header::COOKIE, &account);
+    let (_, page) = send(&app, request.body(String::new()).unwrap()).await;
+    assert!(page.contains("<header>Shop</header>"), "{page}");
+    assert!(page.contains("<bdi>Shopper</bdi>"));
+    assert!(page.contains("See what is in your cart"));
+
     // The shop's own limits.
     let mut last = 0;
     for _ in 0..12 {

@@ -5,6 +5,7 @@
     reason = "each test file uses its own part"
 )]
 
+pub mod account;
 pub mod elsewhere;
 pub mod managing;
 pub mod registering;
