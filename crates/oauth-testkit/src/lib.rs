@@ -6,6 +6,7 @@
 //!
 //! **Absences.** No tokio, no HTTP, no ambient clock or randomness.
 
+pub mod canary;
 pub mod contract;
 pub mod documents;
 pub mod fakes;
