@@ -295,7 +295,9 @@ fn base64(bytes: &[u8], before: usize) -> Vec<u8> {
     let bit = |at: usize| (bytes[at / 8] >> (7 - at % 8)) & 1;
     // The first whole group of six bits, counted from where the bytes begin.
     let first = (6 - before * 8 % 6) % 6;
-    let groups = (first..).step_by(6).take_while(|at| at + 6 <= bytes.len() * 8);
+    let groups = (first..)
+        .step_by(6)
+        .take_while(|at| at + 6 <= bytes.len() * 8);
     let group = |at: usize| (at..at + 6).fold(0usize, |value, at| value << 1 | bit(at) as usize);
     groups.map(|at| ALPHABET[group(at)]).collect()
 }

@@ -10,7 +10,7 @@ use oauth_core::types::{Lifetime, Subject};
 use oauth_core::{Authentication, InProcessLimiter, Source};
 use oauth_http::server::{InteractionError, OAuthService};
 use oauth_testkit::flows::{World, challenge};
-use oauth_testkit::{FixedClock, block_on};
+use oauth_testkit::{FixedClock, block_on, canary};
 use oauth_ui::{Pages, SignIn};
 
 struct Swordfish;
@@ -72,6 +72,9 @@ impl Door {
         let (_, rest) = html.split_once("name=\"transaction\" value=\"").unwrap();
         let (transaction, _) = rest.split_once('"').unwrap();
         let cookie = login.headers()[header::SET_COOKIE].to_str().unwrap();
+        for secret in [transaction, password] {
+            canary::secret(secret);
+        }
         let request = Request::post("/authorize/interact")
             .header(header::COOKIE, cookie.split(';').next().unwrap())
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
