@@ -65,7 +65,7 @@ pub use connected::ConnectedGrant;
 pub use event::{Event, EventSink, NoEvents};
 pub use keys::{KeyRingError, RootSecret};
 pub use limit::{DangerNoLimits, InProcessLimiter, Limit, Limited, RateLimiter, Source};
-pub use outbound::{Fetched, NoOutbound, Outbound, OutboundError};
+pub use outbound::{Fetch, Fetched, NoOutbound, Outbound, OutboundError, Validators};
 pub use policy::{ResourceMode, ResourcePolicy, ScopePolicy, ServerConfig, ServerPolicy};
 pub use redirect::Redirect;
 pub use registration::{
