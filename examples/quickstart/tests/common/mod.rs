@@ -5,6 +5,8 @@
     reason = "each test file uses its own part"
 )]
 
+pub mod tls;
+
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};

@@ -6,8 +6,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use rustls::pki_types::PrivatePkcs8KeyDer;
-
 /// A host's documents are asked for at most sixty times a minute, so there are many.
 const HOSTS: usize = 40;
 
@@ -24,16 +22,7 @@ fn host(number: usize) -> String {
 impl Web {
     pub(crate) fn start() -> Self {
         let hosts: Vec<String> = (0..HOSTS).map(host).collect();
-        let made = rcgen::generate_simple_self_signed(hosts.clone()).unwrap();
-        let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config = rustls::ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![made.cert.der().clone()], key.into())
-            .unwrap();
-        let config = Arc::new(config);
+        let (config, certificate) = crate::common::tls::for_hosts(hosts.clone());
         let port = crate::common::free_port();
         let served = Arc::new(AtomicUsize::new(0));
         for host in hosts {
@@ -49,7 +38,7 @@ impl Web {
             });
         }
         Self {
-            certificate: made.cert.pem(),
+            certificate,
             port,
             served,
         }
