@@ -105,6 +105,8 @@ async function signInStory({ report }, pages) {
     }],
     ['the consent page names the client, and its markup is text', async () => {
       await pages.assertConsent();
+      const { cookies, transactions } = await pages.rememberSecrets();
+      assert.ok(cookies >= 2 && transactions >= 1, `binding, session and transaction: ${cookies}, ${transactions}`);
       assert.match(await chromium.text(), /Interop <b>browser<\/b>/);
       await pages.shoot('consent');
     }],
@@ -381,8 +383,19 @@ class Pages {
     await this.assertReadable();
   }
 
+  /** What this browser holds for the server must not be in its log. Answers how much that is. */
+  async rememberSecrets() {
+    const { cookies } = await this.chromium.cdp('Network.getAllCookies');
+    const transactions = await this.chromium.run(
+      `return [...document.querySelectorAll('input[name=transaction]')].map((field) => field.value)`,
+    );
+    this.server.secret(...cookies.map((cookie) => cookie.value), ...transactions);
+    return { cookies: cookies.length, transactions: transactions.length };
+  }
+
   /** What every page owes to everybody, screen readers included. */
   async assertReadable() {
+    await this.rememberSecrets();
     const page = await this.chromium.run(`return {
       language: document.documentElement.lang,
       title: document.title.trim(),
@@ -399,6 +412,7 @@ class Pages {
 
   /** The application got a code, always the same one, and its token is good. */
   async assertGranted(request) {
+    await this.rememberSecrets();
     const redirects = await this.client.redirects(request);
     const codes = new Set(redirects.map((parameters) => parameters.get('code')));
     assert.equal(codes.size, 1, `${redirects.length} redirects, one code`);

@@ -113,7 +113,7 @@ pub use hand_off::{
 pub use keys::{KeyRingError, RootSecret};
 pub use limit::{DangerNoLimits, InProcessLimiter, Limit, Limited, RateLimiter, Source};
 pub use operator::OperatorError;
-pub use outbound::{Fetched, NoOutbound, Outbound, OutboundError};
+pub use outbound::{Fetch, Fetched, NoOutbound, Outbound, OutboundError, Validators};
 pub use pending::PendingAuthorization;
 pub use policy::{
     AboutServer, ResourceMode, ResourcePolicy, ScopePolicy, ServerConfig, ServerPolicy,

@@ -4,8 +4,10 @@
 //! needs a runtime, and a flow neither sleeps nor starts a thread; [`contract`] and [`races`] do,
 //! to let others get in between.
 //!
-//! **Absences.** No tokio, no HTTP, no ambient clock or randomness.
+//! **Absences.** No tokio, no HTTP, no ambient clock or randomness; no files, unless [`canary`] is told
+//! where to keep logs.
 
+pub mod canary;
 pub mod contract;
 pub mod documents;
 pub mod fakes;

@@ -12,7 +12,7 @@ use oauth_core::types::Lifetime;
 use oauth_core::{InProcessLimiter, Source};
 use oauth_http::server::OAuthService;
 use oauth_testkit::flows::{World, challenge};
-use oauth_testkit::{FixedClock, block_on};
+use oauth_testkit::{FixedClock, block_on, canary};
 use oauth_ui::Pages;
 
 struct Door {
@@ -60,6 +60,9 @@ impl Door {
         let (_, rest) = html.split_once("name=\"transaction\" value=\"").unwrap();
         let (transaction, _) = rest.split_once('"').unwrap();
         let cookie = login.headers()[header::SET_COOKIE].to_str().unwrap();
+        for secret in [transaction, password] {
+            canary::secret(secret);
+        }
         let request = Request::post("/authorize/interact")
             .header(header::COOKIE, cookie.split(';').next().unwrap())
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
