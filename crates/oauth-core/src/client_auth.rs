@@ -9,7 +9,7 @@ use oauth_storage::{ClientRecord, StorageError, TokenEndpointAuthMethod};
 use oauth_types::{ClientId, SecretHash, Timestamp, TokenErrorCode};
 
 use crate::event::Event;
-use crate::limit::{Limit, Limited, Source};
+use crate::limit::{Limit, Limited};
 use crate::server::AuthorizationServer;
 
 pub(crate) use key_cache::KeyCache;
@@ -137,7 +137,6 @@ impl AuthorizationServer {
     pub(crate) async fn authenticate(
         &self,
         presented: PresentedClient<'_>,
-        source: Source,
         now: Timestamp,
     ) -> Result<Arc<ClientRecord>, ClientAuthError> {
         let PresentedClient {
@@ -167,7 +166,7 @@ impl AuthorizationServer {
             return Ok(client);
         }
         self.record(Event::ClientAuthenticationFailed { client: &id });
-        let key = format!("{}|{}", id.as_str(), source.key());
+        let key = format!("{}|{}", id.as_str(), self.source().key());
         self.count(&Limit::CLIENT_AUTHENTICATION, &key, now).await?;
         Err(ClientAuthError::Rejected)
     }

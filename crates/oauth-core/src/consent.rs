@@ -16,6 +16,7 @@ use oauth_types::{RedirectUri, ResourceUri, Scope, SecretHash, Timestamp};
 use url::Url;
 
 use crate::authorize::ValidAuthorization;
+use crate::event::Event;
 use crate::grant::lifecycle::Standing;
 use crate::server::AuthorizationServer;
 use crate::session::Session;
@@ -94,7 +95,14 @@ impl AuthorizationServer {
                 retain_until: now.plus(self.policy().consent_lifetime),
                 unknown: UnknownMembers::new(),
             };
+            let (client, subject) = (&client.id, session.subject());
+            let scope = next.scope.clone();
             self.keep(held, next).await?;
+            self.record(Event::ConsentRemembered {
+                client,
+                subject,
+                scope: &scope,
+            });
         }
         Ok(())
     }

@@ -33,6 +33,12 @@ impl RootSecret {
         SealKey::new(&MacKey::new(self.0.expose()).mac("ring seal", &[]))
     }
 
+    /// What makes pseudonyms of the people of an issuer.
+    pub(crate) fn names(&self, issuer: &Issuer) -> MacKey {
+        let fields: [&[u8]; 1] = [issuer.as_str().as_bytes()];
+        MacKey::new(&MacKey::new(self.0.expose()).mac("event names", &fields))
+    }
+
     fn name(&self) -> String {
         let digest = MacKey::new(self.0.expose()).mac("root name", &[]);
         URL_SAFE_NO_PAD.encode(&digest[..6])
@@ -78,6 +84,19 @@ pub enum KeyRingError {
     /// Nothing random to make keys of.
     #[error(transparent)]
     Entropy(#[from] EntropyError),
+}
+
+impl KeyRingError {
+    /// The same in a word that does not change between versions.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::OtherRoot { .. } => "other_root",
+            Self::Sealed => "sealed",
+            Self::Full => "full",
+            Self::Storage(_) => "storage",
+            Self::Entropy(_) => "entropy",
+        }
+    }
 }
 
 /// What is sealed.

@@ -1,7 +1,7 @@
 //! Limits on guessing and flooding.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Mutex;
 
 use async_trait::async_trait;
@@ -89,8 +89,14 @@ impl Source {
     pub fn neighbourhood(self) -> String {
         match self.0.map(|address| address.to_canonical()) {
             None => "unknown".to_owned(),
-            Some(IpAddr::V4(address)) => format!("{:?}", &address.octets()[..3]),
-            Some(IpAddr::V6(address)) => format!("{:x?}", &address.octets()[..7]),
+            Some(IpAddr::V4(address)) => {
+                let [a, b, c, _] = address.octets();
+                format!("{a}.{b}.{c}.0/24")
+            }
+            Some(IpAddr::V6(address)) => {
+                let network = u128::from(address) >> 72 << 72;
+                format!("{}/56", Ipv6Addr::from(network))
+            }
         }
     }
 }

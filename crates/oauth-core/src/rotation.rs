@@ -31,9 +31,17 @@ impl AuthorizationServer {
     /// # Errors
     /// See [`KeyRingError`]; the keys that were in use stay in use.
     pub async fn refresh_keys(&self) -> Result<(), KeyRingError> {
-        let found = self.storage.keys().find(&KeyRingId).await?;
-        let found = found.ok_or(KeyRingError::Sealed)?;
-        self.take_up(&found.record)
+        let read = async {
+            let found = self.storage.keys().find(&KeyRingId).await?;
+            let found = found.ok_or(KeyRingError::Sealed)?;
+            self.take_up(&found.record)
+        };
+        let read = read.await;
+        if let Err(error) = &read {
+            let reason = error.as_str();
+            self.record(Event::KeysUnreadable { reason });
+        }
+        read
     }
 
     /// Announces a new key for everything: sealing, tagging, deriving and signing. It is used

@@ -7,7 +7,7 @@ use oauth_types::env::EntropyError;
 use oauth_types::{TokenErrorCode, TokenRequest, TokenResponse};
 
 use crate::client_auth::{ClientAuthError, PresentedClient};
-use crate::limit::{Limit, Limited, Source};
+use crate::limit::{Limit, Limited};
 use crate::server::AuthorizationServer;
 
 impl AuthorizationServer {
@@ -20,7 +20,6 @@ impl AuthorizationServer {
         &self,
         presented: PresentedClient<'_>,
         request: &TokenRequest<'_>,
-        source: Source,
     ) -> Result<TokenResponse, TokenError> {
         if request.repeated.is_some() {
             return Err(TokenError::Request("a parameter is repeated"));
@@ -30,17 +29,17 @@ impl AuthorizationServer {
             .as_deref()
             .ok_or(TokenError::Request("grant_type is required"))?;
         let now = self.now();
-        let client = self.authenticate(presented, source, now).await?;
+        let client = self.authenticate(presented, now).await?;
         let asking = Arc::clone(&client);
         let answer = match grant_type {
-            "authorization_code" => self.exchange(client, request, source, now).await,
+            "authorization_code" => self.exchange(client, request, now).await,
             "refresh_token" => self.refresh(client, request, now).await,
             "client_credentials" => self.client_credentials(client, request, now).await,
             _ => Err(TokenError::UnsupportedGrant),
         };
         // Only failures count: whoever brings good tokens is never slowed down.
         if let Err(TokenError::CodeRejected | TokenError::RefreshRejected) = &answer {
-            let key = format!("{}|{}", asking.id.as_str(), source.key());
+            let key = format!("{}|{}", asking.id.as_str(), self.source().key());
             self.count(&Limit::REFUSED_GRANTS, &key, now).await?;
         }
         answer

@@ -191,6 +191,18 @@ pub enum ClosedReason {
     Withdrawn,
 }
 
+impl ClosedReason {
+    /// The word that stands in the record.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Revoked => "revoked",
+            Self::CodeReplayed => "code_replayed",
+            Self::RefreshTokenReused => "refresh_token_reused",
+            Self::Withdrawn => "withdrawn",
+        }
+    }
+}
+
 impl Record for GrantRecord {
     const KIND: Kind = Kind::Grant;
     type Id = GrantId;

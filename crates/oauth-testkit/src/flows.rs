@@ -37,7 +37,7 @@ use oauth_core::types::{
 use oauth_core::{
     Approval, Authentication, AuthorizationServer, BrowserBinding, DangerNoLimits, EventSink,
     NoEvents, PendingAuthorization, Ports, PresentedClient, ResourcePolicy, RootSecret,
-    ServerConfig, Session, Source, TokenError,
+    ServerConfig, Session, TokenError,
 };
 use oauth_storage::Storage;
 use oauth_storage_memory::MemoryStorage;
@@ -116,8 +116,8 @@ impl WorldBuilder {
     pub async fn build_async(self) -> World {
         struct Boxed(Box<dyn EventSink>);
         impl EventSink for Boxed {
-            fn record(&self, event: &oauth_core::Event<'_>) {
-                self.0.record(event);
+            fn record(&self, noted: &oauth_core::Noted<'_>) {
+                self.0.record(noted);
             }
         }
         let clock = FixedClock::at(1_800_000_000);
@@ -229,7 +229,7 @@ impl World {
 
     async fn register_as_async(&self, metadata: ClientMetadata) -> App {
         let redirect_uri = metadata.redirect_uris[0].clone();
-        let answer = self.server.register(metadata, Source::default()).await;
+        let answer = self.server.register(metadata).await;
         let information = answer.expect("registration succeeds");
         App {
             client_id: information.client_id,
@@ -406,9 +406,7 @@ impl World {
             .iter()
             .map(|(name, value)| (Cow::Borrowed(*name), Cow::Borrowed(*value)));
         let request = TokenRequest::from_pairs(pairs);
-        self.server
-            .token(presented, &request, Source::default())
-            .await
+        self.server.token(presented, &request).await
     }
 
     /// The client gives a token back.
@@ -427,9 +425,7 @@ impl World {
         let presented = presented(app);
         let pairs = [(Cow::Borrowed("token"), Cow::Borrowed(token))];
         let request = TokenRequest::from_pairs(pairs);
-        self.server
-            .revoke(presented, &request, Source::default())
-            .await
+        self.server.revoke(presented, &request).await
     }
 
     /// What the resource server learns about an access token.

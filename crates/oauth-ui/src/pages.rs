@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use async_trait::async_trait;
-use oauth_core::{Approval, Authentication, Limit, Limited};
+use oauth_core::{Approval, Authentication, Event, Limit, Limited};
 use oauth_http::server::{Interaction, InteractionError, Notice, Outcome, Page, Visit};
 use oauth_types::Scope;
 
@@ -72,6 +72,7 @@ impl<S: SignIn> Pages<S> {
         Ok(match known {
             Some(authentication) => Outcome::SignedIn(authentication),
             None => {
+                visit.server.record(Event::SignInFailed);
                 let text = "That user name and password do not belong together.";
                 Outcome::Respond(sign_in_page(visit, username, Some(text))?)
             }

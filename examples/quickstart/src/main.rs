@@ -20,7 +20,7 @@ use oauth_axum::{BearerLayer, Claims, Interaction, OAuthService, ProtectedResour
 use oauth_core::types::env::{OsEntropy, SystemClock};
 use oauth_core::types::{Issuer, Lifetime, ResourceUri, Scope};
 use oauth_core::{
-    AuthorizationServer, DangerNoLimits, Event, EventSink, MetadataDocumentRules, Ports,
+    AuthorizationServer, DangerNoLimits, EventSink, MetadataDocumentRules, Noted, Personal, Ports,
     ResourcePolicy, ServerConfig,
 };
 use oauth_hyper::GuardedTransport;
@@ -171,11 +171,11 @@ async fn tend(server: Arc<AuthorizationServer>) {
     }
 }
 
-/// Writes events to the log. They cannot hold secrets.
+/// Writes events to the log, each as one JSON object. They cannot hold secrets, and name nobody.
 struct LoggedEvents;
 
 impl EventSink for LoggedEvents {
-    fn record(&self, event: &Event<'_>) {
-        tracing::info!(target: "quickstart::events", "{event:?}");
+    fn record(&self, noted: &Noted<'_>) {
+        tracing::info!(target: "quickstart::events", "{}", noted.to_json(Personal::Pseudonyms));
     }
 }

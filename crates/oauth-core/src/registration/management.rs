@@ -12,7 +12,6 @@ use serde_json::Value;
 use super::metadata::{self, ValidMetadata};
 use super::{Circumstances, RegistrationError, is_current, secret_expires_at};
 use crate::event::Event;
-use crate::limit::Source;
 use crate::server::AuthorizationServer;
 
 /// Rounds of compare-and-set on one client.
@@ -71,7 +70,6 @@ impl AuthorizationServer {
         client_id: &str,
         token: &str,
         mut metadata: ClientMetadata,
-        source: Source,
     ) -> Result<ClientInformation, RegistrationError> {
         self.managed(client_id, token).await?;
         let claims = Claims::take(&mut metadata)?;
@@ -82,7 +80,7 @@ impl AuthorizationServer {
         }
         let now = self.now();
         let mut metadata = self.as_stated(metadata, now)?;
-        let circumstances = Circumstances::new(source, true);
+        let circumstances = Circumstances::new(self.source(), true);
         self.registration_policy()
             .judge(&mut metadata, &circumstances)
             .await?;

@@ -8,7 +8,7 @@ use std::pin::Pin;
 
 use oauth_core::storage::{ClientRegistration, Filter, Page, Storage};
 use oauth_core::types::{ClientId, Lifetime, Subject, TokenErrorCode, TokenRequest};
-use oauth_core::{AuthorizeFailure, ClientAssertion, DocumentError, PresentedClient, Source};
+use oauth_core::{AuthorizeFailure, ClientAssertion, DocumentError, PresentedClient};
 use oauth_testkit::block_on;
 use oauth_testkit::faults::interleave;
 use oauth_testkit::flows::World;
@@ -274,10 +274,7 @@ fn a_client_with_keys_proves_itself_by_the_keys_of_its_document() {
         ];
         let pairs = form.map(|(name, value)| (Cow::Borrowed(name), Cow::Borrowed(value)));
         let request = TokenRequest::from_pairs(pairs);
-        let answer = scene
-            .world
-            .server
-            .token(presented, &request, Source::default());
+        let answer = scene.world.server.token(presented, &request);
         block_on(answer).map(drop).map_err(|error| error.code())
     };
     let rejected = Err(Some(TokenErrorCode::InvalidClient));
@@ -321,10 +318,7 @@ fn a_client_with_keys_proves_itself_by_the_keys_of_its_document() {
     ];
     let pairs = form.map(|(name, value)| (Cow::Borrowed(name), Cow::Borrowed(value)));
     let request = TokenRequest::from_pairs(pairs);
-    let answer = scene
-        .world
-        .server
-        .token(presented, &request, Source::default());
+    let answer = scene.world.server.token(presented, &request);
     assert!(block_on(answer).is_ok());
 }
 

@@ -15,7 +15,7 @@ use crate::document::{method_not_allowed, no_store};
 use crate::server::decode::{self, Form};
 use crate::server::encode::without_cors;
 use crate::server::interaction::{InteractionError, Notice, Outcome, Page, Visit};
-use crate::server::service::{INTERACT, OAuthService, is_for_this_host};
+use crate::server::service::{Call, INTERACT, is_for_this_host};
 
 /// Who sent a request, as far as the pages need it.
 #[derive(Clone, Copy)]
@@ -24,14 +24,14 @@ struct Caller<'a> {
     headers: &'a HeaderMap,
 }
 
-impl OAuthService {
+impl Call<'_> {
     pub(crate) async fn authorize(
         &self,
         request: &request::Parts,
         body: &Bytes,
         source: Source,
     ) -> Response<Bytes> {
-        if !is_for_this_host(self, request) {
+        if !is_for_this_host(self.server, request) {
             return self.misdirected();
         }
         let query = match request.method {
@@ -81,7 +81,7 @@ impl OAuthService {
         };
         let silent = valid
             .is_silent()
-            .then(|| [false, true].map(|signed_in| valid.silent_failure(&self.server, signed_in)));
+            .then(|| [false, true].map(|signed_in| valid.silent_failure(self.server, signed_in)));
         let Ok(pending) = self.server.begin(valid, &browser) else {
             return self.failure_page(StatusCode::INTERNAL_SERVER_ERROR);
         };
@@ -90,7 +90,7 @@ impl OAuthService {
         let caller = Caller { source, headers };
         if let (Some(session), true) = (&session, consented) {
             let pending = pending.clone().for_session(session);
-            let approval = Approval::of(pending.scope().clone());
+            let approval = Approval::remembered(pending.scope().clone());
             match self.server.approve(&pending, session, approval).await {
                 Ok(redirect) => return see_other(redirect.location()),
                 Err(ApprovalError::Storage(error)) => return self.storage_page(&error),
@@ -122,7 +122,7 @@ impl OAuthService {
         body: &Bytes,
         source: Source,
     ) -> Response<Bytes> {
-        if !is_for_this_host(self, request) {
+        if !is_for_this_host(self.server, request) {
             return self.misdirected();
         }
         if request.method != Method::POST {
@@ -241,7 +241,7 @@ impl OAuthService {
     ) -> Result<Outcome, InteractionError> {
         let handle = self.server.seal(pending)?;
         let action = self.server.config().issuer.endpoint_path(INTERACT);
-        let server = &*self.server;
+        let server = self.server;
         let visit = Visit {
             server,
             pending,
