@@ -13,6 +13,7 @@ use crate::client_metadata::ClientLookupError;
 use crate::policy::ResourceMode;
 use crate::redirect::Redirect;
 use crate::server::AuthorizationServer;
+use crate::trace;
 
 /// `state` beyond this is refused: it travels sealed through forms.
 pub const MAX_STATE: usize = 4096;
@@ -222,6 +223,7 @@ impl AuthorizationServer {
             ClientLookupError::Storage(error) => AuthorizeFailure::Unavailable(error),
         });
         let client = found?.ok_or(page(AuthorizePageError::UnknownClient))?;
+        trace::client(&client.id);
         let redirect_uri = if repeated("redirect_uri") {
             Err(AuthorizePageError::NoRedirectUri)
         } else {

@@ -11,6 +11,7 @@ use oauth_types::{ClientId, SecretHash, Timestamp, TokenErrorCode};
 use crate::event::Event;
 use crate::limit::{Limit, Limited};
 use crate::server::AuthorizationServer;
+use crate::trace;
 
 pub(crate) use key_cache::KeyCache;
 
@@ -162,6 +163,7 @@ impl AuthorizationServer {
             let accepted = self.by_secret(&id, basic, client_secret, now).await?;
             (id, accepted)
         };
+        trace::client(&id);
         if let Some(client) = accepted {
             return Ok(client);
         }

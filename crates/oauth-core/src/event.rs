@@ -7,8 +7,8 @@ use oauth_types::{ClientId, GrantId, Lifetime, Scope, Subject};
 
 use crate::client_metadata::DocumentError;
 
-pub(crate) use noted::pseudonym;
 pub use noted::{Noted, Personal};
+pub(crate) use noted::{pseudonym, short};
 
 /// Receives events as they happen. Called on the request's path, so it must not block.
 pub trait EventSink: Send + Sync {

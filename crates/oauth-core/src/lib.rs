@@ -42,6 +42,7 @@ pub mod grant;
 pub mod keys;
 pub mod limit;
 mod metadata;
+mod observed;
 pub mod outbound;
 pub mod policy;
 mod redirect;
@@ -53,6 +54,7 @@ pub mod session;
 pub mod software_statement;
 pub mod token;
 mod token_text;
+mod trace;
 
 pub use oauth_jose::KeySet;
 pub use oauth_storage as storage;

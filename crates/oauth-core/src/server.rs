@@ -13,15 +13,16 @@ use oauth_types::{Subject, Timestamp};
 use crate::client_auth::KeyCache;
 use crate::client_metadata::Documents;
 use crate::context::{Context, RequestId};
-use crate::event;
-use crate::event::{Event, EventSink, NoEvents, Noted};
+use crate::event::{self, Event, EventSink, NoEvents, Noted};
 use crate::grant::lifecycle::Standing;
 use crate::keys::{KeyRing, KeyRingError, RootSecret};
 use crate::limit::{InProcessLimiter, Limit, Limited, RateLimiter, Source};
 use crate::metadata;
+use crate::observed::Observed;
 use crate::outbound::{NoOutbound, Outbound};
 use crate::policy::{ServerConfig, ServerPolicy};
 use crate::registration::{EveryRegistration, RegistrationPolicy};
+use crate::trace;
 
 /// What the server asks of the world.
 #[derive(Clone)]
@@ -152,6 +153,7 @@ impl AuthorizationServer {
         {
             return Err(OpenError::NothingToGrant);
         }
+        let storage: Arc<dyn Storage> = Arc::new(Observed::new(&storage));
         let now = ports.clock.now();
         let ring = KeyRing::open(&*storage, &config.issuer, root, &*ports.entropy, now).await?;
         let names = root.names(&config.issuer);
@@ -199,7 +201,7 @@ impl AuthorizationServer {
         &self.config
     }
 
-    /// The store it works on.
+    /// The store it works on, with a span around every verb.
     pub fn storage(&self) -> &Arc<dyn Storage> {
         &self.storage
     }
@@ -272,6 +274,7 @@ impl AuthorizationServer {
     pub fn record(&self, event: Event<'_>) {
         let noted = Noted::new(self.now(), self.context, event, &self.names);
         self.ports.events.record(&noted);
+        trace::event(&event);
     }
 
     /// The barriers as they stand for this person and client.

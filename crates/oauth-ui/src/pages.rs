@@ -192,8 +192,8 @@ fn consent_page(
 /// page with the right status would still be true.
 pub(crate) fn notice_page(notice: &Notice<'_>) -> Page {
     let (heading, message, leave) = match notice {
-        Notice::Error { message } => ("This cannot go on", *message, None),
-        Notice::TryAgain => (
+        Notice::Error { message, .. } => ("This cannot go on", *message, None),
+        Notice::TryAgain { .. } => (
             "Try again in a moment",
             "The server is busy or being restarted. Go back and send the form again: nothing was lost.",
             None,
@@ -209,7 +209,12 @@ pub(crate) fn notice_page(notice: &Notice<'_>) -> Page {
         ),
         _ => ("This cannot go on", "The request cannot be answered.", None),
     };
-    let message = sentence(message);
+    let mut message = sentence(message);
+    if let Notice::Error { request, .. } | Notice::TryAgain { request } = notice
+        && let Some(request) = request
+    {
+        message = format!("{message} Reference: {request}");
+    }
     let view = NoticeView {
         style: style(),
         heading,

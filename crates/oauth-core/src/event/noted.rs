@@ -128,7 +128,8 @@ pub(crate) fn pseudonym(names: &MacKey, subject: &Subject) -> String {
     URL_SAFE_NO_PAD.encode(&mac[..12])
 }
 
-fn short(text: &str) -> &str {
+/// A stranger's text as far as it is written down.
+pub(crate) fn short(text: &str) -> &str {
     text.char_indices()
         .nth(LONGEST_TEXT)
         .map_or(text, |(end, _)| &text[..end])

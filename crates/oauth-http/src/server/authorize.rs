@@ -11,9 +11,9 @@ use oauth_core::{
     Source,
 };
 
-use crate::document::{method_not_allowed, no_store};
+use crate::document::{method_not_allowed, no_store, trace_error};
 use crate::server::decode::{self, Form};
-use crate::server::encode::without_cors;
+use crate::server::encode::{self, without_cors};
 use crate::server::interaction::{InteractionError, Notice, Outcome, Page, Visit};
 use crate::server::service::{Call, INTERACT, is_for_this_host};
 
@@ -215,7 +215,11 @@ impl Call<'_> {
                     .set_session(response.headers_mut(), &cookie, lifetime);
                 response
             }
-            Err(_) => self.failure_page(StatusCode::SERVICE_UNAVAILABLE),
+            Err(error) => {
+                let cause = std::error::Error::source(&error).map(tracing::field::display);
+                tracing::warn!(cause, "{error}");
+                self.failure_page(StatusCode::SERVICE_UNAVAILABLE)
+            }
         }
     }
 
@@ -301,9 +305,13 @@ impl Call<'_> {
             AuthorizeFailure::Redirect {
                 to,
                 when: RedirectWhen::AtOnce,
-                ..
-            } => see_other(to.location()),
+                error,
+            } => {
+                trace_error(error.code().as_str());
+                see_other(to.location())
+            }
             AuthorizeFailure::Redirect { to, error, .. } => {
+                trace_error(error.code().as_str());
                 let message = error.to_string();
                 let notice = Notice::ConfirmRedirect {
                     host: to.host(),
@@ -324,15 +332,14 @@ impl Call<'_> {
     }
 
     fn error_page(&self, status: StatusCode, message: &str) -> Response<Bytes> {
-        self.page(
-            self.interaction
-                .notice(&Notice::Error { message })
-                .with_status(status),
-        )
+        let request = self.server.context().request;
+        let notice = Notice::Error { message, request };
+        self.page(self.interaction.notice(&notice).with_status(status))
     }
 
     /// The person keeps the transaction: going back and sending the form again continues it.
     fn storage_page(&self, error: &StorageError) -> Response<Bytes> {
+        encode::report(error);
         self.failure_page(match error.kind() {
             StorageErrorKind::Corrupt => StatusCode::INTERNAL_SERVER_ERROR,
             _ => StatusCode::SERVICE_UNAVAILABLE,
@@ -340,11 +347,9 @@ impl Call<'_> {
     }
 
     fn failure_page(&self, status: StatusCode) -> Response<Bytes> {
-        let mut response = self.page(
-            self.interaction
-                .notice(&Notice::TryAgain)
-                .with_status(status),
-        );
+        let request = self.server.context().request;
+        let notice = Notice::TryAgain { request };
+        let mut response = self.page(self.interaction.notice(&notice).with_status(status));
         if status == StatusCode::SERVICE_UNAVAILABLE {
             response
                 .headers_mut()

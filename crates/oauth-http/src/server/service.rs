@@ -11,6 +11,8 @@ use oauth_core::types::TokenRequest;
 use oauth_core::{
     AuthorizationServer, ClientAssertion, Context, PresentedClient, Source, TokenError,
 };
+use tracing::Instrument as _;
+use tracing::field::{Empty, display};
 
 use crate::document::{self, Document, error, method_not_allowed, preflight};
 use crate::server::cookies::Cookies;
@@ -164,7 +166,32 @@ impl OAuthService {
             );
         }
         let path = request.uri.path();
-        let Some((_, route)) = self.routes.iter().find(|(held, _)| serves(held, path)) else {
+        let served = self.routes.iter().find(|(held, _)| serves(held, path));
+        let span = tracing::info_span!(
+            "request",
+            http.request.method = known(&request.method),
+            http.route = served.map(|(held, _)| held.as_str()),
+            http.response.status_code = Empty,
+            request = Empty,
+            oauth.client = Empty,
+            oauth.grant = Empty,
+            oauth.error = Empty,
+        );
+        let route = served.map(|(_, route)| *route);
+        let answer = self.answer(route, request, body, source);
+        let response = answer.instrument(span.clone()).await;
+        span.record("http.response.status_code", response.status().as_u16());
+        response
+    }
+
+    async fn answer(
+        &self,
+        route: Option<Route>,
+        request: request::Parts,
+        body: Bytes,
+        source: Source,
+    ) -> Response<Bytes> {
+        let Some(route) = route else {
             return error(StatusCode::NOT_FOUND, "not_found", "nothing is here");
         };
         match route {
@@ -183,7 +210,10 @@ impl OAuthService {
             interaction: &*self.interaction,
             cookies: &self.cookies,
         };
-        call.answer(*route, &request, &body).await
+        if let Some(request) = context.request {
+            tracing::Span::current().record("request", display(request));
+        }
+        call.answer(route, &request, &body).await
     }
 
     /// Where a request came from, and its name: a proxy's where one is believed, or a new one.
@@ -271,6 +301,22 @@ impl std::fmt::Debug for OAuthService {
         f.debug_struct("OAuthService")
             .field("server", &self.server)
             .finish_non_exhaustive()
+    }
+}
+
+/// A method in the words of RFC 9110 §9; others are a requester's own.
+fn known(method: &Method) -> &str {
+    match *method {
+        Method::GET
+        | Method::HEAD
+        | Method::POST
+        | Method::PUT
+        | Method::DELETE
+        | Method::OPTIONS
+        | Method::PATCH
+        | Method::TRACE
+        | Method::CONNECT => method.as_str(),
+        _ => "_OTHER",
     }
 }
 
