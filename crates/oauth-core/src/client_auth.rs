@@ -167,10 +167,15 @@ impl AuthorizationServer {
         if let Some(client) = accepted {
             return Ok(client);
         }
-        self.record(Event::ClientAuthenticationFailed { client: &id });
-        let key = format!("{}|{}", id.as_str(), self.source().key());
-        self.count(&Limit::CLIENT_AUTHENTICATION, &key, now).await?;
+        self.reject(&id, now).await?;
         Err(ClientAuthError::Rejected)
+    }
+
+    /// Notes and counts that somebody did not prove to be the client they named.
+    pub(crate) async fn reject(&self, named: &ClientId, now: Timestamp) -> Result<(), Limited> {
+        self.record(Event::ClientAuthenticationFailed { client: named });
+        let key = format!("{}|{}", named.as_str(), self.source().key());
+        self.count(&Limit::CLIENT_AUTHENTICATION, &key, now).await
     }
 
     /// By a secret, or by nothing but its name where it is public. `None` when it did not prove

@@ -68,7 +68,7 @@ pub use connected::ConnectedGrant;
 pub use context::{Context, RequestId};
 pub use event::{Event, EventSink, NoEvents, Noted, Personal};
 pub use keys::{KeyRingError, RootSecret};
-pub use limit::{DangerNoLimits, InProcessLimiter, Limit, Limited, RateLimiter, Source};
+pub use limit::{DangerNoLimits, InProcessLimiter, Limit, Limited, Limits, RateLimiter, Source};
 pub use outbound::{Fetched, NoOutbound, Outbound, OutboundError};
 pub use policy::{ResourceMode, ResourcePolicy, ScopePolicy, ServerConfig, ServerPolicy};
 pub use redirect::Redirect;

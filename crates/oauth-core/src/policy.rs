@@ -4,6 +4,7 @@ use oauth_storage::ClientLifetimes;
 use oauth_types::{Issuer, Lifetime, ResourceUri, Scope};
 
 use crate::client_metadata::MetadataDocumentRules;
+use crate::limit::Limits;
 use crate::registration::RegistrationRules;
 
 /// Everything an authorization server is configured with. Start from [`ServerConfig::new`].
@@ -187,6 +188,8 @@ pub struct ServerPolicy {
     pub metadata_documents: Option<MetadataDocumentRules>,
     /// Who may register a client, and how.
     pub registration: RegistrationRules,
+    /// How often something may be tried, where not as [`Limit::ALL`](crate::Limit::ALL) says.
+    pub limits: Limits,
 }
 
 /// What lasts how long for one client.
@@ -228,6 +231,7 @@ impl Default for ServerPolicy {
             resource_mode: ResourceMode::default(),
             metadata_documents: None,
             registration: RegistrationRules::default(),
+            limits: Limits::default(),
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::context::{Context, RequestId};
 use crate::event::{self, Event, EventSink, NoEvents, Noted};
 use crate::grant::lifecycle::Standing;
 use crate::keys::{KeyRing, KeyRingError, RootSecret};
-use crate::limit::{InProcessLimiter, Limit, Limited, RateLimiter, Source};
+use crate::limit::{InProcessLimiter, Limit, Limited, RateLimiter, Source, bounded};
 use crate::metadata;
 use crate::observed::Observed;
 use crate::outbound::{NoOutbound, Outbound};
@@ -211,12 +211,16 @@ impl AuthorizationServer {
         &*self.ports.entropy
     }
 
-    /// Counts one attempt of something under `key`, and notes it when that was one too many.
+    /// Counts one attempt of something under `key`, unless policy has it off, and notes it when
+    /// that was one too many.
     ///
     /// # Errors
     /// [`Limited`] with the time after which to try again.
     pub async fn count(&self, limit: &Limit, key: &str, now: Timestamp) -> Result<(), Limited> {
-        let counted = self.ports.limiter.hit(limit, key, now).await;
+        let Some(limit) = &self.policy().limits.of(limit) else {
+            return Ok(());
+        };
+        let counted = self.ports.limiter.hit(limit, &bounded(key), now).await;
         if counted.is_err() {
             self.record(Event::Limited { limit: limit.name });
         }

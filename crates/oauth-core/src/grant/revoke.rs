@@ -7,6 +7,7 @@ use crate::client_auth::PresentedClient;
 use crate::event::Event;
 use crate::grant::lifecycle::{self, Revoke};
 use crate::grant::step::{CLOSING_ROUNDS, Step, step};
+use crate::limit::Limit;
 use crate::server::AuthorizationServer;
 use crate::token::TokenError;
 use crate::token_text::{self, TokenKind};
@@ -35,6 +36,8 @@ impl AuthorizationServer {
             return Err(TokenError::Request("a parameter is repeated"));
         }
         let client = self.authenticate(presented, now).await?;
+        let key = format!("{}|{}", client.id.as_str(), self.source().key());
+        self.count(&Limit::REVOCATION, &key, now).await?;
         let token = request
             .token
             .as_deref()

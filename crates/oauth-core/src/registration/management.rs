@@ -47,7 +47,8 @@ impl AuthorizationServer {
     ///
     /// # Errors
     /// [`RegistrationError::TokenRejected`] for a token that is unknown or another client's, or a
-    /// client that is gone: all the same from outside. `Storage`.
+    /// client that is gone: all the same from outside. `Limited` after too many of these, as for
+    /// failed client authentication. `Storage`.
     pub async fn read_registration(
         &self,
         client_id: &str,
@@ -218,18 +219,20 @@ impl AuthorizationServer {
         client_id: &str,
         token: &str,
     ) -> Result<Versioned<ClientRecord>, RegistrationError> {
-        let found = self
-            .storage
-            .clients()
-            .find(&ClientId::new(client_id))
-            .await?;
+        let id = ClientId::new(client_id);
+        let found = self.storage.clients().find(&id).await?;
         let presented = SecretHash::of(token.as_bytes());
-        found
-            .filter(|found| {
-                let held = &found.record.registration_access_token;
-                held.is_some_and(|held| held.matches(&presented))
-            })
-            .ok_or(RegistrationError::TokenRejected)
+        let managed = found.filter(|found| {
+            let held = &found.record.registration_access_token;
+            held.is_some_and(|held| held.matches(&presented))
+        });
+        match managed {
+            Some(managed) => Ok(managed),
+            None => {
+                self.reject(&id, self.now()).await?;
+                Err(RegistrationError::TokenRejected)
+            }
+        }
     }
 
     /// A new secret for a client that should have one and has none that lasts.

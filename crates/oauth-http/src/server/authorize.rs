@@ -322,6 +322,16 @@ impl Call<'_> {
                 self.page(page.with_status(StatusCode::BAD_REQUEST))
             }
             AuthorizeFailure::Unavailable(error) => self.storage_page(error),
+            AuthorizeFailure::Limited(limited) => {
+                let seconds = limited.retry_after.as_seconds();
+                let message = format!(
+                    "too many sign-ins were begun from here; try again in {seconds} seconds"
+                );
+                let mut response = self.error_page(StatusCode::TOO_MANY_REQUESTS, &message);
+                let headers = response.headers_mut();
+                headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+                response
+            }
             _ => self.failure_page(StatusCode::INTERNAL_SERVER_ERROR),
         }
     }
