@@ -356,6 +356,10 @@ impl AuthorizationServer {
                 let _ = self
                     .remember(client, to, session, &standing, asked, &allowed)
                     .await;
+                // What could not be ended now is ended by another approval.
+                let _ = self
+                    .end_longest_unused(&pending.grant, &session.subject, &client.id, &standing)
+                    .await;
             }
             Insert::Exists => {
                 let found = self.storage.grants().find(&pending.grant).await?;

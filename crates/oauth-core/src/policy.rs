@@ -155,6 +155,12 @@ pub struct ServerPolicy {
     pub code_lifetime: Lifetime,
     /// How long a refresh token stays good unused. Default 30 days.
     pub refresh_idle_lifetime: Lifetime,
+    /// How long the first refresh token of a grant stays good unused, if idle grants last longer.
+    /// Default 7 days.
+    pub unrefreshed_lifetime: Lifetime,
+    /// Live grants of one person for one client; beyond it the longest unused are ended. One
+    /// approval in sixteen looks, so there may be some more for a while. Default 50.
+    pub grants_per_client: usize,
     /// How long a grant lasts at the most. Default 90 days.
     pub grant_lifetime: Lifetime,
     /// How long an identical refresh gets the identical answer. Default 30 seconds; 0 is strict.
@@ -217,6 +223,8 @@ impl Default for ServerPolicy {
             access_token_lifetime: Lifetime::minutes(15),
             code_lifetime: Lifetime::seconds(60),
             refresh_idle_lifetime: Lifetime::days(30),
+            unrefreshed_lifetime: Lifetime::days(7),
+            grants_per_client: 50,
             grant_lifetime: Lifetime::days(90),
             retry_window: Lifetime::seconds(30),
             transaction_lifetime: Lifetime::minutes(10),

@@ -189,6 +189,8 @@ pub enum ClosedReason {
     RefreshTokenReused,
     /// The person, an operator or an epoch ended it.
     Withdrawn,
+    /// It was the longest unused of too many that the person had given the client.
+    MadeRoom,
 }
 
 impl ClosedReason {
@@ -199,6 +201,7 @@ impl ClosedReason {
             Self::CodeReplayed => "code_replayed",
             Self::RefreshTokenReused => "refresh_token_reused",
             Self::Withdrawn => "withdrawn",
+            Self::MadeRoom => "made_room",
         }
     }
 }

@@ -9,6 +9,7 @@ mod revoke;
 use oauth_storage::record::Shape;
 use oauth_storage::{
     AccessTokenRecord, ClientLifetimes, Closed, ClosedReason, CodeRecord, Epochs, GrantRecord,
+    RefreshTokenRecord,
 };
 use oauth_types::registration::UnknownMembers;
 use oauth_types::{
@@ -16,7 +17,7 @@ use oauth_types::{
     SecretHash, Subject, Timestamp,
 };
 
-use crate::policy::ServerConfig;
+use crate::policy::{ServerConfig, ServerPolicy};
 
 pub(crate) use redeem::{FreshTokens, Redeem, Redemption, redeem};
 pub(crate) use refresh::{Refresh, Refreshing, refresh};
@@ -118,6 +119,18 @@ pub(crate) fn close(grant: &GrantRecord, reason: ClosedReason, now: Timestamp) -
     next
 }
 
+/// Whether anything under the grant can still be presented. An open grant whose code nobody
+/// redeemed, or whose last token ran out, allows nothing any more.
+pub(crate) fn is_alive(grant: &GrantRecord, now: Timestamp) -> bool {
+    let is_code = |code: &CodeRecord| code.redeemed_as.is_none() && now < code.expires_at;
+    let is_refresh = |refresh: &RefreshTokenRecord| now < refresh.expires_at;
+    grant.closed.is_none()
+        && now < grant.expires_at
+        && (grant.code.as_ref().is_some_and(is_code)
+            || grant.refresh.as_ref().is_some_and(is_refresh)
+            || grant.access.iter().any(|token| now < token.expires_at))
+}
+
 /// The live access token of this digest. Spec: RFC 7662 §2.2.
 pub(crate) fn live_access<'a>(
     grant: &'a GrantRecord,
@@ -132,6 +145,25 @@ pub(crate) fn live_access<'a>(
         .access
         .iter()
         .find(|token| token.hash.matches(hash) && now < token.expires_at)
+}
+
+/// When the grant was last used, as far as its record can tell: approved, redeemed or refreshed.
+pub(crate) fn last_used(grant: &GrantRecord) -> Timestamp {
+    let issued = grant.access.iter().map(|token| token.issued_at);
+    let refresh = grant.refresh.as_ref();
+    let rotated = refresh.and_then(|refresh| refresh.predecessor.as_ref());
+    let rotated = rotated.map(|predecessor| predecessor.rotated_at);
+    issued.chain(rotated).fold(grant.created_at, Timestamp::max)
+}
+
+/// A grant ends for another one of the same person and client. There may be many of these, so the
+/// record stays only until the sealed request and the code that could bring it back are over.
+pub(crate) fn make_room(grant: &GrantRecord, policy: &ServerPolicy, now: Timestamp) -> GrantRecord {
+    let mut next = close(grant, ClosedReason::MadeRoom, now);
+    let code = now.plus(policy.code_lifetime).plus(REPLAY_MEMORY);
+    let last = code.max(now.plus(policy.transaction_lifetime));
+    next.retain_until = next.retain_until.min(last.plus(policy.clock_skew));
+    next
 }
 
 /// A record is kept as long as anything under it can still be presented, never less than before.
