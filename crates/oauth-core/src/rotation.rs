@@ -97,6 +97,19 @@ impl AuthorizationServer {
         Ok(())
     }
 
+    /// Seals the ring under the root secret that this server seals with, whichever of its others
+    /// opened it. The keys stay what they are, so nobody notices; a server that cannot open the
+    /// ring any more goes on with the keys it has, and says so at each
+    /// [reading](Self::refresh_keys). One compare-and-set.
+    ///
+    /// # Errors
+    /// See [`KeyRingError`].
+    pub async fn rewrap_keys(&self) -> Result<(), KeyRingError> {
+        self.change_ring(|_| Ok(())).await?;
+        self.record(Event::KeysRewrapped);
+        Ok(())
+    }
+
     async fn change_ring(
         &self,
         change: impl Fn(&mut StoredRing) -> Result<(), KeyRingError>,

@@ -60,6 +60,7 @@ pub struct WorldBuilder {
     seed: u64,
     storage: Arc<dyn Storage>,
     config: ServerConfig,
+    root: RootSecret,
     events: Box<dyn EventSink>,
     ports: Box<dyn FnOnce(Ports) -> Ports + Send>,
 }
@@ -84,6 +85,13 @@ impl WorldBuilder {
     #[must_use]
     pub fn configure(mut self, change: impl FnOnce(&mut ServerConfig)) -> Self {
         change(&mut self.config);
+        self
+    }
+
+    /// Opens and seals the key ring with this.
+    #[must_use]
+    pub fn root(mut self, root: RootSecret) -> Self {
+        self.root = root;
         self
     }
 
@@ -125,8 +133,7 @@ impl WorldBuilder {
             .events(Boxed(self.events))
             .limiter(DangerNoLimits);
         let ports = (self.ports)(ports);
-        let root = RootSecret::from_text(&"root".repeat(8)).expect("32 characters");
-        let opened = AuthorizationServer::open(self.config, self.storage, &root, ports).await;
+        let opened = AuthorizationServer::open(self.config, self.storage, &self.root, ports).await;
         let server = opened.expect("the server opens");
         World {
             server,
@@ -187,6 +194,7 @@ impl World {
             seed,
             storage: Arc::new(MemoryStorage::new()),
             config: ServerConfig::new(issuer, resource),
+            root: RootSecret::from_text(&"root".repeat(8)).expect("32 characters"),
             events: Box::new(NoEvents),
             ports: Box::new(|ports| ports),
         }

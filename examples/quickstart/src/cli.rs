@@ -38,6 +38,12 @@ pub(crate) struct Flags {
     /// OAUTH_ROOT_SECRET counts, and without that one is made in .quickstart.
     #[arg(long, value_name = "FILE")]
     pub(crate) root_secret_file: Option<PathBuf>,
+    /// A file with another root secret that opens the keys too: while one is exchanged for another.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) also_root_secret_file: Vec<PathBuf>,
+    /// For `rewrap`: a file with the root secret that the keys are to be sealed under.
+    #[arg(long, value_name = "FILE", required_if_eq("command", "rewrap"))]
+    pub(crate) new_root_secret_file: Option<PathBuf>,
     /// Accept client metadata documents that are on this machine: for developing a client.
     #[arg(long)]
     pub(crate) danger_allow_loopback_metadata: bool,
@@ -56,6 +62,8 @@ pub(crate) enum Command {
     RotateKeys,
     /// End every code, token and sign-in: after a backup was restored, or a key became known.
     Fence,
+    /// Seal the keys under another root secret. Servers that know both notice nothing.
+    Rewrap,
 }
 
 fn issuer_path(text: &str) -> Result<String, String> {

@@ -71,7 +71,7 @@ async fn run(flags: Flags) -> Result<(), Box<dyn Error>> {
     let mcp = ResourceUri::parse(&format!("{origin}/mcp"))?;
 
     let store = data::open(&flags.data).await?;
-    let root = data::root_secret(flags.root_secret_file.as_deref())?;
+    let root = data::root_secret(&flags)?;
 
     // What can be granted, in words that the consent page shows.
     let tools = ResourcePolicy::new(mcp.clone())
@@ -108,6 +108,10 @@ async fn run(flags: Flags) -> Result<(), Box<dyn Error>> {
         Some(Command::Fence) => {
             server.fence().await?;
             println!("All that was issued has ended. A running server follows within a minute.");
+        }
+        Some(Command::Rewrap) => {
+            server.rewrap_keys().await?;
+            println!("The keys are sealed under the new root secret.");
         }
     }
     let Some(listener) = listener else {

@@ -267,3 +267,61 @@ fn keys_are_changed_and_everything_is_ended_from_the_command_line() {
     assert_eq!(again.status, 200);
     assert_eq!(server.stop(), Some(0));
 }
+
+/// The root secret is exchanged under two processes: both serve on, and afterwards the new one
+/// alone opens the keys.
+#[test]
+fn the_root_secret_is_exchanged_from_the_command_line() {
+    let folder = Folder::new("rewrap");
+    for (name, letter) in [("old", "o"), ("new", "n")] {
+        std::fs::write(folder.0.join(name), letter.repeat(40)).unwrap();
+    }
+    let (port, second) = (free_port(), free_port());
+    let url = format!("http://127.0.0.1:{port}");
+    let both = [
+        "--root-secret-file",
+        "old",
+        "--also-root-secret-file",
+        "new",
+    ];
+    let of_both = |more: &[&'static str]| [&[AUTO], &both[..], more].concat();
+    let one = Quickstart::start(&folder.0, port, &of_both(&[]));
+    let mut flags = of_both(&[]);
+    flags.extend(["--public-url", &url]);
+    let other = Quickstart::start(&folder.0, second, &flags);
+    let client = Client::register(one.address);
+    let tokens = client.redeem(&client.code().unwrap()).unwrap();
+    let rewrap = [
+        "rewrap",
+        "--root-secret-file",
+        "old",
+        "--new-root-secret-file",
+        "new",
+    ];
+    let told = Quickstart::command_with(&folder.0, port, &rewrap);
+    assert!(told.contains("new root secret"), "{told}");
+    for address in [one.address, other.address] {
+        let code = client.code().unwrap();
+        let there = Client {
+            address,
+            ..client.clone()
+        };
+        let answer = there.redeem(&code).unwrap();
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+    assert_eq!((one.stop(), other.stop()), (Some(0), Some(0)));
+
+    let mut refused = std::process::Command::new(env!("CARGO_BIN_EXE_quickstart"));
+    refused.current_dir(&folder.0).args(&both[..2]);
+    let refused = refused
+        .args(["--listen", &format!("127.0.0.1:{port}")])
+        .output()
+        .unwrap();
+    assert!(!refused.status.success());
+    let why = String::from_utf8(refused.stderr).unwrap();
+    assert!(why.contains("another root secret"), "{why}");
+    let one = Quickstart::start(&folder.0, port, &[AUTO, "--root-secret-file", "new"]);
+    let answer = client.refresh(&tokens.member("refresh_token")).unwrap();
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert_eq!(one.stop(), Some(0));
+}
