@@ -13,6 +13,8 @@ pub(crate) struct Flags {
     /// Do this to the records, and serve nothing.
     #[arg(value_enum)]
     pub(crate) command: Option<Command>,
+    /// Whom the command is about: a client's identifier, or a person's name.
+    pub(crate) whom: Option<String>,
     /// Where to listen; port 0 picks a free one and prints it.
     #[arg(long, default_value = "127.0.0.1:3000", value_name = "ADDRESS")]
     pub(crate) listen: SocketAddr,
@@ -64,6 +66,16 @@ pub(crate) enum Command {
     Fence,
     /// Seal the keys under another root secret. Servers that know both notice nothing.
     Rewrap,
+    /// Give a confidential client a new secret; the one before works on for a day.
+    RotateClientSecret,
+    /// End all that a client was granted, by everybody.
+    RevokeClient,
+    /// The same, and forget the client.
+    RemoveClient,
+    /// End all grants and sign-ins of a person.
+    SignOut,
+    /// The same, and forget the person.
+    Erase,
 }
 
 fn issuer_path(text: &str) -> Result<String, String> {

@@ -4,6 +4,7 @@
 //! the example: its flags, its tools, its listener.
 
 mod cli;
+mod commands;
 mod data;
 mod mcp;
 mod serve;
@@ -27,7 +28,7 @@ use oauth_hyper::GuardedTransport;
 use oauth_ui::{DangerAutoApprove, Pages, StoredPasswords};
 use tokio::net::TcpListener;
 
-use crate::cli::{Command, Flags};
+use crate::cli::Flags;
 
 /// Many small allocations per request are what a token server does.
 #[global_allocator]
@@ -99,20 +100,8 @@ async fn run(flags: Flags) -> Result<(), Box<dyn Error>> {
     }
     let server =
         Arc::new(AuthorizationServer::open(config, store.storage.clone(), &root, ports).await?);
-    match flags.command {
-        None => {}
-        Some(Command::RotateKeys) => {
-            server.rotate_keys().await?;
-            println!("A new key is announced. It comes into use in ten minutes.");
-        }
-        Some(Command::Fence) => {
-            server.fence().await?;
-            println!("All that was issued has ended. A running server follows within a minute.");
-        }
-        Some(Command::Rewrap) => {
-            server.rewrap_keys().await?;
-            println!("The keys are sealed under the new root secret.");
-        }
+    if let Some(command) = flags.command {
+        return commands::run(command, flags.whom.as_deref(), &server).await;
     }
     let Some(listener) = listener else {
         return Ok(());

@@ -325,3 +325,61 @@ fn the_root_secret_is_exchanged_from_the_command_line() {
     assert_eq!(answer.status, 200, "{answer:?}");
     assert_eq!(one.stop(), Some(0));
 }
+
+/// AS-RT-11: what became known is ended from the command line, under a server that runs.
+#[test]
+fn clients_and_people_are_ended_from_the_command_line() {
+    let folder = Folder::new("ended");
+    let port = free_port();
+    let server = Quickstart::start(&folder.0, port, &[AUTO]);
+    let client = Client::register(server.address);
+    let sign_in = || {
+        client
+            .redeem(&client.code().unwrap())
+            .unwrap()
+            .member("access_token")
+    };
+    let run = |arguments: &[&str]| Quickstart::command_with(&folder.0, port, arguments);
+    let status = |token: &str| client.whoami(token).unwrap().status;
+
+    let token = sign_in();
+    assert_eq!(status(&token), 200);
+    run(&["revoke-client", &client.id]);
+    assert_eq!(status(&token), 401);
+    let token = sign_in();
+    run(&["sign-out", "alice"]);
+    assert_eq!(status(&token), 401);
+    let token = sign_in();
+    run(&["remove-client", &client.id]);
+    assert_eq!(status(&token), 401);
+    assert!(client.code().is_err(), "there is no such client");
+
+    let body = r#"{"redirect_uris":["https://app.example/cb"],
+        "token_endpoint_auth_method":"client_secret_post"}"#;
+    let request = format!(
+        "POST /register HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {}\r\n\
+         Content-Type: application/json\r\n\r\n{body}",
+        body.len()
+    );
+    let registered = common::send(server.address, &request).unwrap();
+    let id = registered.member("client_id");
+    let leaked = registered.member("client_secret");
+    let proves = |secret: &str| {
+        let form = [
+            ("client_id", &*id),
+            ("client_secret", secret),
+            ("token", "x"),
+        ];
+        post(server.address, "/revoke", &form).unwrap().status == 200
+    };
+    let rotate = || {
+        let told = run(&["rotate-client-secret", &id]);
+        let line = told.lines().next().unwrap();
+        line.rsplit(' ').next().unwrap().to_owned()
+    };
+    let first = rotate();
+    assert!(proves(&first) && proves(&leaked), "for a day");
+    let second = rotate();
+    assert!(proves(&second) && proves(&first) && !proves(&leaked));
+    assert_eq!(server.stop(), Some(0));
+}
