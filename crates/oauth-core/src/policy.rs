@@ -159,7 +159,8 @@ pub struct ServerPolicy {
     /// Default 7 days.
     pub unrefreshed_lifetime: Lifetime,
     /// Live grants of one person for one client; beyond it the longest unused are ended. One
-    /// approval in sixteen looks, so there may be some more for a while. Default 50.
+    /// approval in sixteen looks, so there may be some more for a while. Default 50; `usize::MAX` is
+    /// no cap.
     pub grants_per_client: usize,
     /// How long a grant lasts at the most. Default 90 days.
     pub grant_lifetime: Lifetime,

@@ -49,7 +49,7 @@ pub(crate) struct Flags {
     /// Accept client metadata documents that are on this machine: for developing a client.
     #[arg(long)]
     pub(crate) danger_allow_loopback_metadata: bool,
-    /// Count no attempts: for load tests on this machine.
+    /// Count neither attempts nor anybody's grants: for load tests on this machine.
     #[arg(long)]
     pub(crate) danger_no_rate_limits: bool,
     /// Neither sign-in nor consent, everybody is alice: for load tests on this machine.
@@ -137,7 +137,7 @@ impl Flags {
             );
         }
         if self.danger_no_rate_limits {
-            println!("DANGER          attempts are not counted");
+            println!("DANGER          neither attempts nor grants are counted");
         }
         println!();
         println!("Give the first address to an MCP client, or see what one meets:");
