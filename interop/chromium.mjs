@@ -7,6 +7,7 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { accountStory, themedStory, troubleStory } from './lib/account-stories.mjs';
+import { NAMES } from './lib/names.mjs';
 import { ALICE } from './lib/person.mjs';
 import { PkceClient } from './lib/pkce-client.mjs';
 import { withQuickstart } from './lib/quickstart.mjs';
@@ -28,15 +29,6 @@ const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.mi
 
 /** A wordmark that suits light and dark. */
 const LOGO = fileURLToPath(new URL('lib/logo.svg', import.meta.url));
-
-/** Names that clients may give themselves: too long to fit, hostile, and written from the right. */
-const NAMES = {
-  'long-word': 'W'.repeat(200),
-  'long-sentence': 'An application that has a great deal to say about itself '.repeat(3).trim(),
-  hostile: '"><img src=x onerror=alert(1)></bdi></h1><script>alert(2)</script>',
-  'right-to-left': 'مساعد الملاحظات الذكي للمكاتب',
-  mixed: 'ملاحظات of \u202eadmin\u202c שלום',
-};
 
 export async function run(context) {
   await withQuickstart(context, 'chromium', {}, (server) =>

@@ -25,12 +25,25 @@ use crate::token_text::{self, TokenKind};
 pub struct Approval {
     /// What of the requested scope is allowed.
     pub scope: Scope,
+    /// Whether it was said before, and not asked again.
+    remembered: bool,
 }
 
 impl Approval {
     /// Allows this much.
     pub const fn of(scope: Scope) -> Self {
-        Self { scope }
+        Self {
+            scope,
+            remembered: false,
+        }
+    }
+
+    /// Allows this much because [the person has said so before](AuthorizationServer::has_consented).
+    pub const fn remembered(scope: Scope) -> Self {
+        Self {
+            scope,
+            remembered: true,
+        }
     }
 }
 
@@ -244,12 +257,24 @@ impl AuthorizationServer {
                     grant: pending.grant,
                     client: &pending.client_id,
                     subject: &session.subject,
+                    scope: &allowed,
                 });
+                if approval.remembered {
+                    self.record(Event::ConsentUsed {
+                        grant: pending.grant,
+                        client: &pending.client_id,
+                        subject: &session.subject,
+                    });
+                }
                 let asked = (&pending.scope, &*pending.resources);
                 let (client, to) = (&client.record, &pending.redirect_uri);
                 // What could not be remembered is asked again.
                 let _ = self
                     .remember(client, to, session, &standing, asked, &allowed)
+                    .await;
+                // What could not be ended now is ended by another approval.
+                let _ = self
+                    .end_longest_unused(&pending.grant, &session.subject, &client.id, &standing)
                     .await;
             }
             Insert::Exists => {

@@ -11,10 +11,12 @@ use oauth_types::{
 };
 
 use crate::client_metadata::ClientLookupError;
+use crate::limit::{Limit, Limited};
 use crate::pending::PendingAuthorization;
 use crate::policy::ResourceMode;
 use crate::redirect::Redirect;
 use crate::server::AuthorizationServer;
+use crate::trace;
 
 /// `state` beyond this is refused: it travels sealed through forms.
 pub const MAX_STATE: usize = 4096;
@@ -92,6 +94,8 @@ pub enum AuthorizeFailure {
         /// person is asked first; else the endpoint would forward to any address on the web.
         when: RedirectWhen,
     },
+    /// Too many requests; the person can try again later.
+    Limited(Limited),
     /// The store failed; the person can try again.
     Unavailable(StorageError),
 }
@@ -227,12 +231,19 @@ impl AuthorizationServer {
             .client_id
             .as_deref()
             .ok_or(page(AuthorizePageError::NoClient))?;
+        let now = self.now();
+        let source = self.source().key();
+        let limited = AuthorizeFailure::Limited;
+        let here = format!("{id}|{source}");
+        let counted = self.count(&Limit::AUTHORIZATION, &here, now).await;
+        counted.map_err(limited)?;
         let found = self.client_now(&ClientId::new(id)).await;
         let found = found.map_err(|error| match error {
             ClientLookupError::Document => page(AuthorizePageError::MetadataDocument),
             ClientLookupError::Storage(error) => AuthorizeFailure::Unavailable(error),
         });
         let client = found?.ok_or(page(AuthorizePageError::UnknownClient))?;
+        trace::client(&client.id);
         let redirect_uri = if repeated("redirect_uri") {
             Err(AuthorizePageError::NoRedirectUri)
         } else {
@@ -240,8 +251,11 @@ impl AuthorizationServer {
         };
         let redirect_uri = redirect_uri.map_err(page)?;
         let state = request.state.as_deref().filter(|_| !repeated("state"));
-        self.judge(request, &client, &redirect_uri, state)
-            .map_err(|error| self.refusal(&client, &redirect_uri, state, error))
+        let judged = self.judge(request, &client, &redirect_uri, state);
+        let valid = judged.map_err(|error| self.refusal(&client, &redirect_uri, state, error))?;
+        let counted = self.count(&Limit::TRANSACTIONS, &source, now).await;
+        counted.map_err(limited)?;
+        Ok(valid)
     }
 
     fn judge(

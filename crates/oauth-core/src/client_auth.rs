@@ -9,8 +9,9 @@ use oauth_storage::{ClientRecord, StorageError, TokenEndpointAuthMethod};
 use oauth_types::{ClientId, SecretHash, Timestamp, TokenErrorCode};
 
 use crate::event::Event;
-use crate::limit::{Limit, Limited, Source};
+use crate::limit::{Limit, Limited};
 use crate::server::AuthorizationServer;
+use crate::trace;
 
 pub(crate) use key_cache::KeyCache;
 
@@ -137,7 +138,6 @@ impl AuthorizationServer {
     pub(crate) async fn authenticate(
         &self,
         presented: PresentedClient<'_>,
-        source: Source,
         now: Timestamp,
     ) -> Result<Arc<ClientRecord>, ClientAuthError> {
         let PresentedClient {
@@ -164,15 +164,30 @@ impl AuthorizationServer {
             (id, accepted)
         };
         if let Some(client) = accepted {
+            trace::client(&id);
             return Ok(client);
         }
-        // A name that nobody has may be anything, a secret in the wrong place included.
         let known = self.client_stored(&id).await?.is_some();
-        let client = known.then_some(&id);
-        self.record(Event::ClientAuthenticationFailed { client });
-        let key = format!("{}|{}", id.as_str(), source.key());
-        self.count(&Limit::CLIENT_AUTHENTICATION, &key, now).await?;
+        self.reject(&id, known, now).await?;
         Err(ClientAuthError::Rejected)
+    }
+
+    /// Notes and counts that somebody did not prove to be the client they named.
+    /// A name that is not `known` may be anything, a secret in the wrong place included, and is
+    /// written down nowhere.
+    pub(crate) async fn reject(
+        &self,
+        named: &ClientId,
+        known: bool,
+        now: Timestamp,
+    ) -> Result<(), Limited> {
+        let client = known.then_some(named);
+        if let Some(client) = client {
+            trace::client(client);
+        }
+        self.record(Event::ClientAuthenticationFailed { client });
+        let key = format!("{}|{}", named.as_str(), self.source().key());
+        self.count(&Limit::CLIENT_AUTHENTICATION, &key, now).await
     }
 
     /// By a secret, or by nothing but its name where it is public. `None` when it did not prove

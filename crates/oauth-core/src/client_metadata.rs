@@ -98,3 +98,23 @@ pub enum DocumentError {
     #[error("{0}")]
     Metadata(&'static str),
 }
+
+impl DocumentError {
+    /// The same in a word that does not change between versions; for metadata, in a sentence.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Url => "url",
+            Self::Host => "host",
+            Self::TooOften => "too_often",
+            Self::Unreachable => "unreachable",
+            Self::TooLarge => "too_large",
+            Self::Status => "status",
+            Self::NotJson => "not_json",
+            Self::OtherClient => "other_client",
+            Self::NoName => "no_name",
+            Self::Secret => "secret",
+            Self::OtherOrigin => "other_origin",
+            Self::Metadata(why) => why,
+        }
+    }
+}

@@ -167,6 +167,9 @@ impl AuthorizationServer {
             .await?;
         if disabled {
             self.sign_out_everywhere(subject).await?;
+            self.record(Event::SubjectDisabled { subject });
+        } else {
+            self.record(Event::SubjectEnabled { subject });
         }
         Ok(())
     }

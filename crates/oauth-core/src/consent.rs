@@ -17,6 +17,7 @@ use oauth_types::{RedirectUri, ResourceUri, Scope, SecretHash, Timestamp};
 use url::Url;
 
 use crate::client_metadata::ClientLookupError;
+use crate::event::Event;
 use crate::grant::lifecycle::Standing;
 use crate::pending::PendingAuthorization;
 use crate::server::AuthorizationServer;
@@ -108,7 +109,14 @@ impl AuthorizationServer {
                 retain_until: now.plus(self.policy().consent_lifetime),
                 unknown: UnknownMembers::new(),
             };
+            let (client, subject) = (&client.id, session.subject());
+            let scope = next.scope.clone();
             self.keep(held, next).await?;
+            self.record(Event::ConsentRemembered {
+                client,
+                subject,
+                scope: &scope,
+            });
         }
         Ok(())
     }

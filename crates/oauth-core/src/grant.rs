@@ -6,5 +6,6 @@ pub mod client_credentials;
 pub mod lifecycle;
 pub mod refresh_token;
 pub mod revoke;
+mod room;
 mod step;
 pub mod target;

@@ -11,8 +11,13 @@ use oauth_types::{Issuer, Secret, SecretHash, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// The one secret that configuration holds; everything else follows from the ring it seals.
+///
+/// While one is exchanged for another there are several: the first seals, and all of them open.
 #[derive(Clone)]
-pub struct RootSecret(Secret);
+pub struct RootSecret {
+    seals: Secret,
+    opens: Vec<Secret>,
+}
 
 impl RootSecret {
     /// Takes the text of a secret file or variable, white space at its ends forgiven.
@@ -24,19 +29,41 @@ impl RootSecret {
         if text.len() < 32 {
             return Err(WeakRootSecret);
         }
-        Ok(Self(Secret::from_bytes(
-            *SecretHash::of(text.as_bytes()).as_bytes(),
-        )))
+        let digest = SecretHash::of(text.as_bytes());
+        Ok(Self {
+            seals: Secret::from_bytes(*digest.as_bytes()),
+            opens: Vec::new(),
+        })
     }
 
-    fn seal_key(&self) -> SealKey {
-        SealKey::new(&MacKey::new(self.0.expose()).mac("ring seal", &[]))
+    /// Opens what `other` sealed as well, without sealing under it: the one of before, or the one
+    /// that comes next.
+    #[must_use]
+    pub fn opening(mut self, other: Self) -> Self {
+        self.opens.push(other.seals);
+        self.opens.extend(other.opens);
+        self
     }
 
-    fn name(&self) -> String {
-        let digest = MacKey::new(self.0.expose()).mac("root name", &[]);
-        URL_SAFE_NO_PAD.encode(&digest[..6])
+    fn all(&self) -> impl Iterator<Item = &Secret> {
+        std::iter::once(&self.seals).chain(&self.opens)
     }
+
+    /// What makes pseudonyms of the people of an issuer.
+    pub(crate) fn names(&self, issuer: &Issuer) -> MacKey {
+        let fields: [&[u8]; 1] = [issuer.as_str().as_bytes()];
+        MacKey::new(&MacKey::new(self.seals.expose()).mac("event names", &fields))
+    }
+}
+
+fn seal_key(root: &Secret) -> SealKey {
+    SealKey::new(&MacKey::new(root.expose()).mac("ring seal", &[]))
+}
+
+/// What a root secret is called in the ring's record and in messages. Tells nothing about it.
+fn root_name(root: &Secret) -> String {
+    let digest = MacKey::new(root.expose()).mac("root name", &[]);
+    URL_SAFE_NO_PAD.encode(&digest[..6])
 }
 
 impl std::fmt::Debug for RootSecret {
@@ -61,7 +88,7 @@ pub enum KeyRingError {
     OtherRoot {
         /// Name of the root secret that sealed it.
         stored: String,
-        /// Name of the one given.
+        /// Name of the one given, or of all of them.
         given: String,
     },
     /// The stored ring was altered, or belongs to another issuer.
@@ -78,6 +105,19 @@ pub enum KeyRingError {
     /// Nothing random to make keys of.
     #[error(transparent)]
     Entropy(#[from] EntropyError),
+}
+
+impl KeyRingError {
+    /// The same in a word that does not change between versions.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::OtherRoot { .. } => "other_root",
+            Self::Sealed => "sealed",
+            Self::Full => "full",
+            Self::Storage(_) => "storage",
+            Self::Entropy(_) => "entropy",
+        }
+    }
 }
 
 /// What is sealed.
@@ -124,17 +164,17 @@ impl StoredRing {
         issuer: &Issuer,
         root: &RootSecret,
     ) -> Result<Self, KeyRingError> {
-        if record.root != root.name() {
+        let Some(secret) = root.all().find(|root| root_name(root) == record.root) else {
+            let given: Vec<String> = root.all().map(root_name).collect();
             return Err(KeyRingError::OtherRoot {
                 stored: record.root.clone(),
-                given: root.name(),
+                given: given.join(", "),
             });
-        }
+        };
         let sealed = URL_SAFE_NO_PAD
             .decode(&record.sealed)
             .map_err(|_| KeyRingError::Sealed)?;
-        let plain = root
-            .seal_key()
+        let plain = seal_key(secret)
             .open(issuer.as_str().as_bytes(), &sealed)
             .map_err(|_| KeyRingError::Sealed)?;
         serde_json::from_slice(&plain).map_err(|_| KeyRingError::Sealed)
@@ -149,13 +189,11 @@ impl StoredRing {
         let mut nonce = [0u8; 12];
         entropy.fill(&mut nonce)?;
         let plain = serde_json::to_vec(self).map_err(|_| KeyRingError::Sealed)?;
-        let sealed = root
-            .seal_key()
-            .seal(nonce, issuer.as_str().as_bytes(), &plain);
+        let sealed = seal_key(&root.seals).seal(nonce, issuer.as_str().as_bytes(), &plain);
         Ok(KeyRingRecord {
             shape: Shape::default(),
             id: KeyRingId,
-            root: root.name(),
+            root: root_name(&root.seals),
             sealed: URL_SAFE_NO_PAD.encode(sealed),
             unknown: UnknownMembers::new(),
         })

@@ -76,12 +76,14 @@ pub mod client_auth;
 pub mod client_metadata;
 pub mod connected;
 mod consent;
+pub mod context;
 pub mod event;
 pub mod grant;
 pub mod hand_off;
 pub mod keys;
 pub mod limit;
 mod metadata;
+mod observed;
 pub mod operator;
 pub mod outbound;
 pub mod pending;
@@ -95,6 +97,7 @@ pub mod session;
 pub mod software_statement;
 pub mod token;
 mod token_text;
+mod trace;
 
 pub use oauth_jose::KeySet;
 pub use oauth_storage as storage;
@@ -106,12 +109,13 @@ pub use authorize::{AuthorizationError, AuthorizeFailure, ValidAuthorization};
 pub use client_auth::{BasicCredentials, ClientAssertion, ClientAuthError, PresentedClient};
 pub use client_metadata::{DocumentError, MetadataDocumentRules};
 pub use connected::ConnectedGrant;
-pub use event::{Event, EventSink, NoEvents};
+pub use context::{Context, RequestId};
+pub use event::{Event, EventSink, NoEvents, Noted, Personal};
 pub use hand_off::{
     CarryOutError, ConsentPage, Decided, Decision, DecisionError, HandOffError, InvalidConsentPage,
 };
 pub use keys::{KeyRingError, RootSecret};
-pub use limit::{DangerNoLimits, InProcessLimiter, Limit, Limited, RateLimiter, Source};
+pub use limit::{DangerNoLimits, InProcessLimiter, Limit, Limited, Limits, RateLimiter, Source};
 pub use operator::OperatorError;
 pub use outbound::{Fetch, Fetched, NoOutbound, Outbound, OutboundError, Validators};
 pub use pending::PendingAuthorization;

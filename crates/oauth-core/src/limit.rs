@@ -1,11 +1,15 @@
 //! Limits on guessing and flooding.
 
-use std::collections::HashMap;
-use std::net::IpAddr;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+use std::hash::{BuildHasher, RandomState};
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Mutex;
 
 use async_trait::async_trait;
-use oauth_types::{Lifetime, Timestamp};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use oauth_types::{Lifetime, SecretHash, Timestamp};
 
 /// Counts attempts. A port, so that replicas can share the count.
 #[async_trait]
@@ -30,6 +34,11 @@ pub struct Limit {
 }
 
 impl Limit {
+    /// Authorization requests that name one client from one address, before anything is read.
+    pub const AUTHORIZATION: Self = Self::new("authorization", 300, Lifetime::minutes(1));
+    /// Sound authorization requests from one address: what a person or a remembered yes is to
+    /// answer. Offices and clouds share an address.
+    pub const TRANSACTIONS: Self = Self::new("transactions", 1_200, Lifetime::minutes(1));
     /// Sign-in attempts for one name from one network.
     pub const SIGN_IN: Self = Self::new("sign_in", 10, Lifetime::minutes(5));
     /// Sign-in attempts for one name from anywhere.
@@ -44,6 +53,11 @@ impl Limit {
     pub const CLIENT_AUTHENTICATION: Self =
         Self::new("client_authentication", 20, Lifetime::minutes(1));
 
+    /// Token requests of one client from one address, once it has proven itself and before
+    /// anything is consumed. A hosted client refreshes for many people from a few addresses.
+    pub const TOKENS: Self = Self::new("tokens", 30_000, Lifetime::minutes(1));
+    /// Revocations by one client from one address.
+    pub const REVOCATION: Self = Self::new("revocation", 3_000, Lifetime::minutes(1));
     /// Codes and refresh tokens of one client from one address that were not good.
     pub const REFUSED_GRANTS: Self = Self::new("refused_grants", 60, Lifetime::minutes(1));
     /// Tokens that one resource server asked about and that were not active.
@@ -53,6 +67,28 @@ impl Limit {
     pub const OPERATOR_CREDENTIAL: Self =
         Self::new("operator_credential", 20, Lifetime::minutes(1));
 
+    /// All of the above: what this server counts.
+    pub const ALL: [Self; 13] = [
+        Self::AUTHORIZATION,
+        Self::TRANSACTIONS,
+        Self::SIGN_IN,
+        Self::SIGN_IN_ANYWHERE,
+        Self::REGISTRATION,
+        Self::METADATA_DOCUMENTS,
+        Self::VERIFIER,
+        Self::CLIENT_AUTHENTICATION,
+        Self::OPERATOR_CREDENTIAL,
+        Self::TOKENS,
+        Self::REVOCATION,
+        Self::REFUSED_GRANTS,
+        Self::INACTIVE_TOKENS,
+    ];
+
+    /// The limit of this name, for configuration.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|limit| limit.name == name)
+    }
+
     /// A limit of one's own.
     pub const fn new(name: &'static str, attempts: u32, per: Lifetime) -> Self {
         Self {
@@ -61,6 +97,54 @@ impl Limit {
             per,
         }
     }
+}
+
+/// What an operator wants otherwise than a [`Limit`] says itself.
+///
+/// ```
+/// use oauth_core::{Limit, Limits};
+/// use oauth_core::types::Lifetime;
+/// let limits = Limits::default()
+///     .allow(&Limit::SIGN_IN, 5, Lifetime::minutes(10))
+///     .off(&Limit::AUTHORIZATION);
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct Limits(BTreeMap<&'static str, Option<(u32, Lifetime)>>);
+
+impl Limits {
+    /// Allows so many attempts in so much time. None at all is allowed to be the number.
+    #[must_use]
+    pub fn allow(mut self, limit: &Limit, attempts: u32, per: Lifetime) -> Self {
+        self.0.insert(limit.name, Some((attempts, per)));
+        self
+    }
+
+    /// Counts this not at all.
+    #[must_use]
+    pub fn off(mut self, limit: &Limit) -> Self {
+        self.0.insert(limit.name, None);
+        self
+    }
+
+    /// The limit as it is to be; `None` when it is off.
+    pub(crate) fn of(&self, limit: &Limit) -> Option<Limit> {
+        match self.0.get(limit.name) {
+            None => Some(*limit),
+            Some(own) => own.map(|(attempts, per)| Limit::new(limit.name, attempts, per)),
+        }
+    }
+}
+
+/// Bytes of a key that is kept as it is.
+const LONGEST_KEY: usize = 128;
+
+/// A key of bounded length: a stranger's identifier can be as long as a request.
+pub(crate) fn bounded(key: &str) -> Cow<'_, str> {
+    if key.len() <= LONGEST_KEY {
+        return Cow::Borrowed(key);
+    }
+    let digest = SecretHash::of(key.as_bytes());
+    Cow::Owned(URL_SAFE_NO_PAD.encode(digest.as_bytes()))
 }
 
 /// Too many attempts.
@@ -93,8 +177,14 @@ impl Source {
     pub fn neighbourhood(self) -> String {
         match self.0.map(|address| address.to_canonical()) {
             None => "unknown".to_owned(),
-            Some(IpAddr::V4(address)) => format!("{:?}", &address.octets()[..3]),
-            Some(IpAddr::V6(address)) => format!("{:x?}", &address.octets()[..7]),
+            Some(IpAddr::V4(address)) => {
+                let [a, b, c, _] = address.octets();
+                format!("{a}.{b}.{c}.0/24")
+            }
+            Some(IpAddr::V6(address)) => {
+                let network = u128::from(address) >> 72 << 72;
+                format!("{}/56", Ipv6Addr::from(network))
+            }
         }
     }
 }
@@ -110,18 +200,33 @@ impl RateLimiter for DangerNoLimits {
     }
 }
 
-/// Counts in this process, in fixed windows. Bounded: when full of live windows it forgets the
-/// oldest half, which an attacker can only use to be limited a little later.
-#[derive(Debug, Default)]
-pub struct InProcessLimiter(Mutex<HashMap<String, (Timestamp, u32)>>);
+/// Counts in this process, in fixed windows. Bounded: a shard that is full of live windows forgets
+/// the oldest half, which an attacker can only use to be limited a little later.
+#[derive(Debug)]
+pub struct InProcessLimiter {
+    /// Many, so that requests seldom wait for one another, and a clearing never long.
+    shards: Vec<Mutex<HashMap<String, (Timestamp, u32)>>>,
+    spread: RandomState,
+}
 
-const MOST_WINDOWS: usize = 100_000;
+const SHARDS: usize = 64;
+const MOST_WINDOWS: usize = 100_000 / SHARDS;
+
+impl Default for InProcessLimiter {
+    fn default() -> Self {
+        Self {
+            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            spread: RandomState::new(),
+        }
+    }
+}
 
 #[async_trait]
 impl RateLimiter for InProcessLimiter {
     async fn hit(&self, limit: &Limit, key: &str, now: Timestamp) -> Result<(), Limited> {
-        let mut windows = self
-            .0
+        let key = format!("{}|{key}", limit.name);
+        let shard = self.spread.hash_one(&key) as usize % SHARDS;
+        let mut windows = self.shards[shard]
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
         if windows.len() >= MOST_WINDOWS {
@@ -130,9 +235,7 @@ impl RateLimiter for InProcessLimiter {
             let median = *starts.select_nth_unstable(middle).1;
             windows.retain(|_, (start, _)| *start > median);
         }
-        let (start, count) = windows
-            .entry(format!("{}|{key}", limit.name))
-            .or_insert((now, 0));
+        let (start, count) = windows.entry(key).or_insert((now, 0));
         if now.since(*start) >= limit.per {
             (*start, *count) = (now, 0);
         }
@@ -145,5 +248,39 @@ impl RateLimiter for InProcessLimiter {
         }
         *count += 1;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use oauth_testkit::block_on;
+
+    use super::*;
+
+    #[test]
+    fn a_strangers_words_do_not_fill_the_memory() {
+        let long = "x".repeat(60_000);
+        assert_eq!(bounded("alice|203.0.113.0/24"), "alice|203.0.113.0/24");
+        assert_eq!(bounded(&long).len(), 43);
+        assert_ne!(bounded(&long), bounded(&long[1..]));
+        let limiter = InProcessLimiter::default();
+        for number in 0..200_000 {
+            let now = Timestamp::from_unix(1_800_000_000 + number / 1_000);
+            let key = number.to_string();
+            let counted = block_on(limiter.hit(&Limit::SIGN_IN, &key, now));
+            assert_eq!(counted, Ok(()));
+        }
+        let held = |shard: &Mutex<HashMap<_, _>>| shard.lock().unwrap().len();
+        assert!(limiter.shards.iter().map(held).sum::<usize>() <= 100_000);
+    }
+
+    #[test]
+    fn every_limit_has_a_name_of_its_own() {
+        for (at, limit) in Limit::ALL.iter().enumerate() {
+            let found = Limit::ALL.iter().position(|other| other.name == limit.name);
+            assert_eq!(found, Some(at));
+            assert_eq!(Limit::named(limit.name).unwrap().attempts, limit.attempts);
+        }
+        assert!(Limit::named("sign-in").is_none());
     }
 }

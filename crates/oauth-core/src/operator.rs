@@ -3,7 +3,7 @@
 use oauth_types::SecretHash;
 
 use crate::event::Event;
-use crate::limit::{Limit, Limited, Source};
+use crate::limit::{Limit, Limited};
 use crate::server::AuthorizationServer;
 
 /// Somebody is not the operator.
@@ -32,7 +32,6 @@ impl AuthorizationServer {
     pub async fn authenticate_operator(
         &self,
         credential: Option<&str>,
-        source: Source,
     ) -> Result<(), OperatorError> {
         let credential = credential.ok_or(OperatorError::Required)?;
         let hash = SecretHash::of(credential.as_bytes());
@@ -45,7 +44,7 @@ impl AuthorizationServer {
             return Ok(());
         }
         self.record(Event::OperatorRejected);
-        let key = source.key();
+        let key = self.source().key();
         self.count(&Limit::OPERATOR_CREDENTIAL, &key, self.now())
             .await?;
         Err(OperatorError::Rejected)

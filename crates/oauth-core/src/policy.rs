@@ -4,6 +4,7 @@ use oauth_storage::ClientLifetimes;
 use oauth_types::{Issuer, Lifetime, Link, ResourceUri, Scope, SecretHash};
 
 use crate::client_metadata::MetadataDocumentRules;
+use crate::limit::Limits;
 use crate::registration::RegistrationRules;
 
 /// Everything an authorization server is configured with. Start from [`ServerConfig::new`].
@@ -199,6 +200,13 @@ pub struct ServerPolicy {
     pub code_lifetime: Lifetime,
     /// How long a refresh token stays good unused. Default 30 days.
     pub refresh_idle_lifetime: Lifetime,
+    /// How long the first refresh token of a grant stays good unused, if idle grants last longer.
+    /// Default 7 days.
+    pub unrefreshed_lifetime: Lifetime,
+    /// Live grants of one person for one client; beyond it the longest unused are ended. One
+    /// approval in sixteen looks, so there may be some more for a while. Default 50; `usize::MAX` is
+    /// no cap.
+    pub grants_per_client: usize,
     /// How long a grant lasts at the most. Default 90 days.
     pub grant_lifetime: Lifetime,
     /// How long an identical refresh gets the identical answer. Default 30 seconds; 0 is strict.
@@ -232,6 +240,8 @@ pub struct ServerPolicy {
     pub metadata_documents: Option<MetadataDocumentRules>,
     /// Who may register a client, and how.
     pub registration: RegistrationRules,
+    /// How often something may be tried, where not as [`Limit::ALL`](crate::Limit::ALL) says.
+    pub limits: Limits,
 }
 
 /// What lasts how long for one client.
@@ -259,6 +269,8 @@ impl Default for ServerPolicy {
             access_token_lifetime: Lifetime::minutes(15),
             code_lifetime: Lifetime::seconds(60),
             refresh_idle_lifetime: Lifetime::days(30),
+            unrefreshed_lifetime: Lifetime::days(7),
+            grants_per_client: 50,
             grant_lifetime: Lifetime::days(90),
             retry_window: Lifetime::seconds(30),
             transaction_lifetime: Lifetime::minutes(10),
@@ -273,6 +285,7 @@ impl Default for ServerPolicy {
             resource_mode: ResourceMode::default(),
             metadata_documents: None,
             registration: RegistrationRules::default(),
+            limits: Limits::default(),
         }
     }
 }

@@ -24,7 +24,7 @@ use oauth_types::registration::{ClientInformation, ClientMetadata, RegistrationE
 use oauth_types::{ClientId, SecretText, Timestamp};
 
 use crate::event::Event;
-use crate::limit::{Limited, Source};
+use crate::limit::Limited;
 use crate::server::AuthorizationServer;
 use ledger::Entered;
 pub(crate) use metadata::ValidMetadata;
@@ -102,9 +102,8 @@ impl AuthorizationServer {
     pub async fn register(
         &self,
         metadata: ClientMetadata,
-        source: Source,
     ) -> Result<ClientInformation, RegistrationError> {
-        self.register_with(metadata, None, source).await
+        self.register_with(metadata, None).await
     }
 
     /// Registers a client that introduces itself, with the initial access token it brought. The
@@ -124,7 +123,6 @@ impl AuthorizationServer {
         &self,
         metadata: ClientMetadata,
         initial_access_token: Option<&str>,
-        source: Source,
     ) -> Result<ClientInformation, RegistrationError> {
         let rules = &self.policy().registration;
         match (rules.mode, initial_access_token) {
@@ -140,7 +138,7 @@ impl AuthorizationServer {
         let now = self.now();
         let mut metadata = self.as_stated(metadata, now)?;
         let authorized = initial_access_token.is_some();
-        let circumstances = Circumstances::new(source, authorized);
+        let circumstances = Circumstances::new(self.source(), authorized);
         self.registration_policy()
             .judge(&mut metadata, &circumstances)
             .await?;
@@ -154,7 +152,7 @@ impl AuthorizationServer {
             (fresh, self.policy().unused_client_lifetime)
         } else {
             let same = (!managed).then(|| valid.digest());
-            match self.enter(same, fresh, source, now).await? {
+            match self.enter(same, fresh, now).await? {
                 Entered::Now(id) => (id, rules.unused_client_lifetime),
                 Entered::Before(client) => {
                     let id = client.record.id.as_str().to_owned();

@@ -31,9 +31,17 @@ impl AuthorizationServer {
     /// # Errors
     /// See [`KeyRingError`]; the keys that were in use stay in use.
     pub async fn refresh_keys(&self) -> Result<(), KeyRingError> {
-        let found = self.storage.keys().find(&KeyRingId).await?;
-        let found = found.ok_or(KeyRingError::Sealed)?;
-        self.take_up(&found.record)
+        let read = async {
+            let found = self.storage.keys().find(&KeyRingId).await?;
+            let found = found.ok_or(KeyRingError::Sealed)?;
+            self.take_up(&found.record)
+        };
+        let read = read.await;
+        if let Err(error) = &read {
+            let reason = error.as_str();
+            self.record(Event::KeysUnreadable { reason });
+        }
+        read
     }
 
     /// Announces a new key for everything: sealing, tagging, deriving and signing. It is used
@@ -86,6 +94,19 @@ impl AuthorizationServer {
         })
         .await?;
         self.record(Event::Fenced);
+        Ok(())
+    }
+
+    /// Seals the ring under the root secret that this server seals with, whichever of its others
+    /// opened it. The keys stay what they are, so nobody notices; a server that cannot open the
+    /// ring any more goes on with the keys it has, and says so at each
+    /// [reading](Self::refresh_keys). One compare-and-set.
+    ///
+    /// # Errors
+    /// See [`KeyRingError`].
+    pub async fn rewrap_keys(&self) -> Result<(), KeyRingError> {
+        self.change_ring(|_| Ok(())).await?;
+        self.record(Event::KeysRewrapped);
         Ok(())
     }
 

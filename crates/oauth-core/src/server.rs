@@ -1,9 +1,10 @@
-//! The authorization server as one value: configuration, keys and ports, and no state of its own
-//! but a cache of what clients publish.
+//! The authorization server as one value: configuration, keys and ports, no state of its own but a
+//! cache of what clients publish, and a note of the request that it works for.
 
+use std::ops::Deref;
 use std::sync::{Arc, RwLock};
 
-use oauth_jose::PublicJwk;
+use oauth_jose::{MacKey, PublicJwk};
 use oauth_storage::{ClientRecord, Epochs, Storage, StorageError};
 use oauth_types::env::{Clock, Entropy};
 use oauth_types::metadata::AuthorizationServerMetadata;
@@ -11,14 +12,17 @@ use oauth_types::{Subject, Timestamp};
 
 use crate::client_auth::KeyCache;
 use crate::client_metadata::Documents;
-use crate::event::{Event, EventSink, NoEvents};
+use crate::context::{Context, RequestId};
+use crate::event::{self, Event, EventSink, NoEvents, Noted};
 use crate::grant::lifecycle::Standing;
 use crate::keys::{KeyRing, KeyRingError, RootSecret};
-use crate::limit::{InProcessLimiter, Limit, Limited, RateLimiter};
+use crate::limit::{InProcessLimiter, Limit, Limited, RateLimiter, Source, bounded};
 use crate::metadata;
+use crate::observed::Observed;
 use crate::outbound::{NoOutbound, Outbound};
 use crate::policy::{ServerConfig, ServerPolicy};
 use crate::registration::{EveryRegistration, RegistrationPolicy};
+use crate::trace;
 
 /// What the server asks of the world.
 #[derive(Clone)]
@@ -101,15 +105,33 @@ pub enum OpenError {
     KeyRing(#[from] KeyRingError),
 }
 
-/// An authorization server.
+/// An authorization server. A handle: clones share everything but the request they work for.
+#[derive(Clone)]
 pub struct AuthorizationServer {
+    shared: Arc<Shared>,
+    context: Context,
+}
+
+/// What all handles of one server have in common.
+pub struct Shared {
     pub(crate) config: ServerConfig,
     pub(crate) storage: Arc<dyn Storage>,
     pub(crate) ring: RwLock<Arc<KeyRing>>,
     pub(crate) root: RootSecret,
     pub(crate) documents: Documents,
     pub(crate) client_keys: KeyCache,
+    /// Makes the pseudonyms of people in events.
+    names: MacKey,
     ports: Ports,
+}
+
+#[doc(hidden)]
+impl Deref for AuthorizationServer {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.shared
+    }
 }
 
 impl AuthorizationServer {
@@ -131,17 +153,47 @@ impl AuthorizationServer {
         {
             return Err(OpenError::NothingToGrant);
         }
+        let storage: Arc<dyn Storage> = Arc::new(Observed::new(&storage));
         let now = ports.clock.now();
         let ring = KeyRing::open(&*storage, &config.issuer, root, &*ports.entropy, now).await?;
-        Ok(Self {
+        let names = root.names(&config.issuer);
+        let shared = Arc::new(Shared {
             config,
             storage,
             ring: RwLock::new(Arc::new(ring)),
             root: root.clone(),
             documents: Documents::default(),
             client_keys: KeyCache::default(),
+            names,
             ports,
-        })
+        });
+        let context = Context::default();
+        Ok(Self { shared, context })
+    }
+
+    /// The same server, working for this request: its events name the request, and attempts are
+    /// counted by where it came from. Costs a count of references.
+    #[must_use]
+    pub fn within(&self, context: Context) -> Self {
+        let shared = Arc::clone(&self.shared);
+        Self { shared, context }
+    }
+
+    /// The request that this handle works for.
+    pub const fn context(&self) -> &Context {
+        &self.context
+    }
+
+    /// Draws a name for a request; `None` when the randomness fails, which whatever needs it will
+    /// say better.
+    pub fn name_request(&self) -> Option<RequestId> {
+        RequestId::draw(self.entropy()).ok()
+    }
+
+    /// Under which name a person appears in [`Personal::Pseudonyms`](crate::event::Personal): the
+    /// same for as long as the root secret is.
+    pub fn pseudonym(&self, subject: &Subject) -> String {
+        event::pseudonym(&self.names, subject)
     }
 
     /// The configuration it was opened with.
@@ -149,7 +201,7 @@ impl AuthorizationServer {
         &self.config
     }
 
-    /// The store it works on.
+    /// The store it works on, with a span around every verb.
     pub fn storage(&self) -> &Arc<dyn Storage> {
         &self.storage
     }
@@ -159,12 +211,16 @@ impl AuthorizationServer {
         &*self.ports.entropy
     }
 
-    /// Counts one attempt of something under `key`, and notes it when that was one too many.
+    /// Counts one attempt of something under `key`, unless policy has it off, and notes it when
+    /// that was one too many.
     ///
     /// # Errors
     /// [`Limited`] with the time after which to try again.
     pub async fn count(&self, limit: &Limit, key: &str, now: Timestamp) -> Result<(), Limited> {
-        let counted = self.ports.limiter.hit(limit, key, now).await;
+        let Some(limit) = &self.policy().limits.of(limit) else {
+            return Ok(());
+        };
+        let counted = self.ports.limiter.hit(limit, &bounded(key), now).await;
         if counted.is_err() {
             self.record(Event::Limited { limit: limit.name });
         }
@@ -212,8 +268,17 @@ impl AuthorizationServer {
         &*self.ports.registrations
     }
 
-    pub(crate) fn record(&self, event: Event<'_>) {
-        self.ports.events.record(&event);
+    /// Where the request came from.
+    pub(crate) const fn source(&self) -> Source {
+        self.context.source
+    }
+
+    /// Takes note of an event of this request. For parts of a sign-in that only the pages see;
+    /// whatever else happens is noted by whoever does it.
+    pub fn record(&self, event: Event<'_>) {
+        let noted = Noted::new(self.now(), self.context, event, &self.names);
+        self.ports.events.record(&noted);
+        trace::event(&event);
     }
 
     /// The barriers as they stand for this person and client.
@@ -243,6 +308,7 @@ impl std::fmt::Debug for AuthorizationServer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("AuthorizationServer")
             .field("issuer", &self.config.issuer)
+            .field("request", &self.context.request)
             .finish_non_exhaustive()
     }
 }

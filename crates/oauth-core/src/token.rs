@@ -1,13 +1,11 @@
 //! The token endpoint: which grant a request is for, and how it fails.
 
-use std::sync::Arc;
-
 use oauth_storage::StorageError;
 use oauth_types::env::EntropyError;
 use oauth_types::{TokenErrorCode, TokenRequest, TokenResponse};
 
 use crate::client_auth::{ClientAuthError, PresentedClient};
-use crate::limit::{Limit, Limited, Source};
+use crate::limit::{Limit, Limited};
 use crate::server::AuthorizationServer;
 
 impl AuthorizationServer {
@@ -20,7 +18,6 @@ impl AuthorizationServer {
         &self,
         presented: PresentedClient<'_>,
         request: &TokenRequest<'_>,
-        source: Source,
     ) -> Result<TokenResponse, TokenError> {
         if request.repeated.is_some() {
             return Err(TokenError::Request("a parameter is repeated"));
@@ -30,18 +27,18 @@ impl AuthorizationServer {
             .as_deref()
             .ok_or(TokenError::Request("grant_type is required"))?;
         let now = self.now();
-        let client = self.authenticate(presented, source, now).await?;
-        let asking = Arc::clone(&client);
+        let client = self.authenticate(presented, now).await?;
+        let here = format!("{}|{}", client.id.as_str(), self.source().key());
+        self.count(&Limit::TOKENS, &here, now).await?;
         let answer = match grant_type {
-            "authorization_code" => self.exchange(client, request, source, now).await,
+            "authorization_code" => self.exchange(client, request, now).await,
             "refresh_token" => self.refresh(client, request, now).await,
             "client_credentials" => self.client_credentials(client, request, now).await,
             _ => Err(TokenError::UnsupportedGrant),
         };
-        // Only failures count: whoever brings good tokens is never slowed down.
+        // Counted far more closely than what is good.
         if let Err(TokenError::CodeRejected | TokenError::RefreshRejected) = &answer {
-            let key = format!("{}|{}", asking.id.as_str(), source.key());
-            self.count(&Limit::REFUSED_GRANTS, &key, now).await?;
+            self.count(&Limit::REFUSED_GRANTS, &here, now).await?;
         }
         answer
     }

@@ -13,7 +13,10 @@ use oauth_testkit::flows::World;
 #[test]
 fn a_refresh_in_a_grants_last_minute_is_answered() {
     let world = World::builder(51)
-        .configure(|config| config.policy.refresh_idle_lifetime = Lifetime::days(90))
+        .configure(|config| {
+            config.policy.refresh_idle_lifetime = Lifetime::days(90);
+            config.policy.unrefreshed_lifetime = Lifetime::days(90);
+        })
         .build();
     let app = world.register();
     let alice = world.browser("alice");

@@ -10,7 +10,7 @@ use oauth_core::types::registration::ClientMetadata;
 use oauth_core::types::{ClientId, Lifetime, RedirectUri, Scope, SecretHash};
 use oauth_core::{
     Approval, ApprovalError, Circumstances, InProcessLimiter, PreregisterError,
-    PreregisteredClient, Refused, RegistrationError, RegistrationPolicy, Source, TokenError,
+    PreregisteredClient, Refused, RegistrationError, RegistrationPolicy, TokenError,
 };
 use oauth_storage_memory::MemoryStorage;
 use oauth_testkit::block_on;
@@ -319,7 +319,7 @@ fn a_deployment_has_its_own_word() {
         let mut metadata = ClientMetadata::default();
         metadata.redirect_uris = vec![uri.to_owned()];
         metadata.grant_types = Some(vec![grant_type.to_owned()]);
-        block_on(world.server.register(metadata, Source::default()))
+        block_on(world.server.register(metadata))
     };
     let answer = register("https://own.example/cb", "implicit").unwrap();
     assert_eq!(
@@ -396,7 +396,7 @@ fn registrations_at_the_same_moment_give_one_client() {
     };
     let ids = std::thread::scope(|scope| {
         let racer = || {
-            let answer = world.server.register(metadata(), Source::default());
+            let answer = world.server.register(metadata());
             block_on(answer).unwrap().client_id
         };
         let racers: Vec<_> = (0..16).map(|_| scope.spawn(racer)).collect();
@@ -409,7 +409,7 @@ fn registrations_at_the_same_moment_give_one_client() {
     let id = ClientId::new(ids.into_iter().next().unwrap());
     let found = read(&world, &id);
     block_on(storage.clients().delete(&id, found.revision)).unwrap();
-    let again = block_on(world.server.register(metadata(), Source::default())).unwrap();
+    let again = block_on(world.server.register(metadata())).unwrap();
     assert_eq!(again.client_id, id.as_str());
     assert_eq!(read(&world, &id).record.redirect_uris.len(), 1);
 
@@ -417,6 +417,6 @@ fn registrations_at_the_same_moment_give_one_client() {
     let found = read(&world, &id);
     block_on(storage.clients().delete(&id, found.revision)).unwrap();
     world.clock.advance(Lifetime::minutes(2));
-    let new = block_on(world.server.register(metadata(), Source::default())).unwrap();
+    let new = block_on(world.server.register(metadata())).unwrap();
     assert_ne!(new.client_id, id.as_str());
 }

@@ -8,7 +8,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use oauth_core::storage::Storage;
 use oauth_core::types::registration::ClientMetadata;
 use oauth_core::types::{ClientId, Lifetime, Timestamp};
-use oauth_core::{Event, EventSink, InProcessLimiter, Limit, RegistrationError, Source};
+use oauth_core::{
+    Context, Event, EventSink, InProcessLimiter, Limit, Noted, RegistrationError, Source,
+};
 use oauth_storage_memory::MemoryStorage;
 use oauth_testkit::block_on;
 use oauth_testkit::flows::{World, WorldBuilder};
@@ -31,8 +33,8 @@ fn small(number: u32) -> ClientMetadata {
     metadata
 }
 
-fn many_sources(number: u32) -> Source {
-    Source(Some(IpAddr::V4(Ipv4Addr::from(number))))
+fn many_sources(number: u32) -> Context {
+    Context::from(Source(Some(IpAddr::V4(Ipv4Addr::from(number)))))
 }
 
 /// How many of these are stored.
@@ -54,7 +56,7 @@ fn one_source_gets_no_further_than_its_quota() {
     let source = many_sources(7);
     let mut ids = Vec::new();
     for number in 0..FLOOD {
-        match block_on(world.server.register(small(number), source)) {
+        match block_on(world.server.within(source).register(small(number))) {
             Ok(answer) => ids.push(answer.client_id),
             Err(RegistrationError::Limited(limited)) => {
                 assert_eq!(limited.retry_after, Limit::REGISTRATION.per);
@@ -65,11 +67,11 @@ fn one_source_gets_no_further_than_its_quota() {
     assert_eq!(ids.len(), Limit::REGISTRATION.attempts as usize);
     assert_eq!(stored(&storage, &ids), ids.len());
     // What is there already costs nothing and is not counted.
-    let again = block_on(world.server.register(small(3), source)).unwrap();
+    let again = block_on(world.server.within(source).register(small(3))).unwrap();
     assert_eq!(again.client_id, ids[3]);
-    assert!(block_on(world.server.register(small(FLOOD), many_sources(8))).is_ok());
+    assert!(block_on(world.server.within(many_sources(8)).register(small(FLOOD))).is_ok());
     world.clock.advance(Limit::REGISTRATION.per);
-    assert!(block_on(world.server.register(small(FLOOD + 1), source)).is_ok());
+    assert!(block_on(world.server.within(source).register(small(FLOOD + 1))).is_ok());
 }
 
 /// AS-DCR-15: from ever new sources, without any limit on each, at most ten thousand clients;
@@ -84,7 +86,12 @@ fn all_sources_together_fill_a_bounded_store() {
         let (mut ids, mut refused) = (Vec::new(), 0);
         for number in 0..FLOOD {
             world.clock.advance(pace);
-            match block_on(world.server.register(small(number), many_sources(number))) {
+            match block_on(
+                world
+                    .server
+                    .within(many_sources(number))
+                    .register(small(number)),
+            ) {
                 Ok(answer) => ids.push(answer.client_id),
                 Err(RegistrationError::Limited(limited)) => {
                     let wait = limited.retry_after.as_seconds();
@@ -123,8 +130,8 @@ fn all_sources_together_fill_a_bounded_store() {
 struct Forgotten(Arc<AtomicUsize>);
 
 impl EventSink for Forgotten {
-    fn record(&self, event: &Event<'_>) {
-        if matches!(event, Event::UnusedClientForgotten { .. }) {
+    fn record(&self, noted: &Noted<'_>) {
+        if matches!(noted.event(), Event::UnusedClientForgotten { .. }) {
             self.0.fetch_add(1, Ordering::SeqCst);
         }
     }
@@ -140,7 +147,7 @@ fn the_oldest_unused_client_makes_room() {
             .events(forgotten.clone())
             .configure(|config| config.policy.registration.unused_clients = 1)
     });
-    let register = |number| block_on(world.server.register(small(number), Source::default()));
+    let register = |number| block_on(world.server.register(small(number)));
     let there = |id: &str| stored(&storage, &[id.to_owned()]) == 1;
     let first = register(1).unwrap().client_id;
     let Err(RegistrationError::Limited(limited)) = register(2) else {
@@ -172,7 +179,7 @@ fn the_oldest_unused_client_makes_room() {
 #[test]
 fn the_never_used_expire_and_live_grants_are_spared() {
     let (world, storage) = world(|builder| builder);
-    let register = |number| block_on(world.server.register(small(number), Source::default()));
+    let register = |number| block_on(world.server.register(small(number)));
     let there = |id: &str| stored(&storage, &[id.to_owned()]) == 1;
     let days = |days| {
         world.clock.advance(Lifetime::days(days));

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use oauth_core::storage::Storage;
 use oauth_core::types::ClientId;
 use oauth_core::types::registration::{ClientMetadata, UnknownMembers};
-use oauth_core::{RegistrationError, Source};
+use oauth_core::{Context, RegistrationError, Source};
 use oauth_storage_memory::MemoryStorage;
 use oauth_testkit::block_on;
 use oauth_testkit::flows::World;
@@ -62,8 +62,8 @@ fn small(number: u32) -> ClientMetadata {
     metadata
 }
 
-fn many_sources(number: u32) -> Source {
-    Source(Some(IpAddr::V4(Ipv4Addr::from(number))))
+fn many_sources(number: u32) -> Context {
+    Context::from(Source(Some(IpAddr::V4(Ipv4Addr::from(number)))))
 }
 
 /// How many of these are stored.
@@ -102,7 +102,8 @@ fn the_heaviest_clients_fit_a_bounded_memory() {
             match block_on(
                 world
                     .server
-                    .register(heavy(number, shape), many_sources(number)),
+                    .within(many_sources(number))
+                    .register(heavy(number, shape)),
             ) {
                 Ok(answer) => ids.push(answer.client_id),
                 Err(RegistrationError::Limited(_)) => {}
@@ -119,7 +120,7 @@ fn the_heaviest_clients_fit_a_bounded_memory() {
         let mut more = heavy(1, shape);
         more.software_id = Some("x".repeat(180));
         more.software_version = Some("x".repeat(180));
-        let refused = block_on(world.server.register(more, Source::default()));
+        let refused = block_on(world.server.register(more));
         assert!(
             matches!(refused, Err(RegistrationError::Metadata(_))),
             "{name}"

@@ -1,13 +1,16 @@
 //! Keys that change under running servers, and the fence that ends everything.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
-use oauth_core::KEY_ANNOUNCEMENT;
 use oauth_core::storage::Storage;
 use oauth_core::types::Lifetime;
+use oauth_core::{
+    AuthorizationServer, EventSink, KEY_ANNOUNCEMENT, KeyRingError, Noted, OpenError, Personal,
+    Ports, RootSecret,
+};
 use oauth_storage_memory::MemoryStorage;
 use oauth_testkit::block_on;
-use oauth_testkit::flows::World;
+use oauth_testkit::flows::{World, WorldBuilder};
 
 /// Two servers on one store, with clocks that show the same.
 fn pair(seed: u64) -> [World; 2] {
@@ -138,4 +141,86 @@ fn rotations_at_the_same_moment_do_not_undo_each_other() {
     block_on(worlds[0].server.refresh_keys()).unwrap();
     assert_eq!(worlds[0].server.public_jwks().len(), 3);
     assert_eq!(worlds[1].server.public_jwks().len(), 3);
+}
+
+fn root(letter: &str) -> RootSecret {
+    RootSecret::from_text(&letter.repeat(32)).unwrap()
+}
+
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<String>>>);
+
+impl EventSink for Lines {
+    fn record(&self, noted: &Noted<'_>) {
+        self.0
+            .lock()
+            .unwrap()
+            .push(noted.to_json(Personal::Pseudonyms));
+    }
+}
+
+/// The root secret is exchanged while servers run: those that know both notice nothing, one that
+/// was forgotten goes on with what it has and says so, and in the end the old one opens nothing.
+#[test]
+fn the_root_secret_is_exchanged_under_running_servers() {
+    let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::new());
+    let lines = Lines::default();
+    let world = |seed, root| -> WorldBuilder {
+        World::builder(seed)
+            .storage(Arc::clone(&storage))
+            .events(lines.clone())
+            .root(root)
+    };
+    let told = |word: &str| {
+        lines
+            .0
+            .lock()
+            .unwrap()
+            .iter()
+            .any(|line| line.contains(word))
+    };
+    let one = world(81, root("o").opening(root("n"))).build();
+    let other = world(82, root("n").opening(root("o"))).build();
+    let forgotten = world(83, root("o")).build();
+    let app = one.register();
+    let alice = one.browser("alice");
+    let tokens = one.redeem(&app, &one.approve(&app, &alice)).unwrap();
+    let token = tokens.refresh_token.as_deref().unwrap();
+
+    block_on(other.server.rewrap_keys()).unwrap();
+    assert!(told("keys_rewrapped"));
+    for world in [&one, &other] {
+        block_on(world.server.refresh_keys()).unwrap();
+        assert!(world.check(&tokens.access_token).is_some());
+    }
+    let refused = block_on(forgotten.server.refresh_keys());
+    assert!(matches!(refused, Err(KeyRingError::OtherRoot { .. })));
+    assert!(told(
+        "\"event\":\"keys_unreadable\",\"reason\":\"other_root\""
+    ));
+    assert!(
+        forgotten.check(&tokens.access_token).is_some(),
+        "it goes on"
+    );
+    let next = forgotten.refresh(&app, token).unwrap();
+    assert!(one.check(&next.access_token).is_some());
+
+    // Keys can be changed meanwhile by either, and each opens what the other sealed.
+    block_on(one.server.rotate_keys()).unwrap();
+    block_on(other.server.rotate_keys()).unwrap();
+    block_on(one.server.refresh_keys()).unwrap();
+    assert_eq!(one.server.public_jwks().len(), 3);
+
+    block_on(other.server.rewrap_keys()).unwrap();
+    let last = world(84, root("n")).build();
+    assert!(last.check(&next.access_token).is_some());
+    let ports = Ports::new(last.clock.clone(), oauth_testkit::SeededEntropy::new(85));
+    let config = last.server.config().clone();
+    let old = root("o");
+    let old = AuthorizationServer::open(config, storage, &old, ports);
+    let refused = block_on(old).unwrap_err();
+    assert!(
+        matches!(refused, OpenError::KeyRing(KeyRingError::OtherRoot { .. })),
+        "{refused}"
+    );
 }

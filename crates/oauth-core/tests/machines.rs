@@ -8,7 +8,7 @@ use oauth_core::types::registration::ClientMetadata;
 use oauth_core::types::{
     ClientId, ResourceUri, Subject, TokenErrorCode, TokenRequest, TokenResponse,
 };
-use oauth_core::{PresentedClient, Source, TokenError};
+use oauth_core::{PresentedClient, TokenError};
 use oauth_storage_memory::MemoryStorage;
 use oauth_testkit::block_on;
 use oauth_testkit::flows::{App, World};
@@ -53,10 +53,7 @@ impl Machines {
         );
         let pairs = [(Cow::Borrowed("token"), Cow::Borrowed(token))];
         let request = TokenRequest::from_pairs(pairs);
-        let answer = self
-            .world
-            .server
-            .introspect(presented, &request, Source::default());
+        let answer = self.world.server.introspect(presented, &request);
         block_on(answer).map(|claims| claims.is_some())
     }
 }

@@ -71,6 +71,7 @@ fn reads_and_writes_are_counted() {
         insert,
         replace,
         replaced,
+        list: 0,
     };
 
     let code = world.approve(&app, &alice);

@@ -121,6 +121,7 @@ pub(crate) fn method_not_allowed(allow: &'static str) -> Response<Bytes> {
 
 /// A JSON error that nobody may cache.
 pub(crate) fn error(status: StatusCode, code: &str, description: &str) -> Response<Bytes> {
+    trace_error(code);
     let body = serde_json::json!({ "error": code, "error_description": description });
     let body = Bytes::from(body.to_string());
     let mut response = Response::new(body);
@@ -133,6 +134,13 @@ pub(crate) fn error(status: StatusCode, code: &str, description: &str) -> Respon
     no_store(headers);
     allow_any_origin(headers);
     response
+}
+
+/// Says in the span of the request how it failed, in the standard's word.
+pub(crate) fn trace_error(code: &str) {
+    if tracing::enabled!(tracing::Level::INFO) {
+        tracing::Span::current().record("oauth.error", code);
+    }
 }
 
 /// For answers that hold tokens or depend on them.

@@ -16,6 +16,6 @@ mod verifier;
 pub use account::{AccountOutcome, AccountPages, AccountPaths, AccountView, AccountVisit};
 pub use decode::Form;
 pub use interaction::{Interaction, InteractionError, Notice, Outcome, Page, Visit};
-pub use oauth_core::{AuthorizationServer, Source};
+pub use oauth_core::{AuthorizationServer, RequestId, Source};
 pub use proxies::{ForwardedHeader, InvalidNetwork, TrustedProxies};
 pub use service::OAuthService;

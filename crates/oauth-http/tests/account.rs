@@ -4,6 +4,7 @@ mod common;
 
 use bytes::Bytes;
 use common::account::{Browser, is_alive, offering, server, shown, words};
+use common::elsewhere::Book;
 use common::{Server, encode, location, text};
 use http::{Method, Request, Response, header};
 use oauth_core::types::Issuer;
@@ -185,7 +186,9 @@ fn pages_that_are_not_offered_are_not_there() {
 /// AS-REG-9: many grants come page by page, and what is ended on a page leads back to it.
 #[test]
 fn many_grants_are_shown_page_by_page() {
-    let server = server();
+    let server = offering(Server::build(|builder| {
+        builder.configure(|config| config.policy.grants_per_client = 100)
+    }));
     for _ in 0..60 {
         server.tokens(&server.public);
     }
@@ -237,4 +240,23 @@ fn account_pages_stand_below_the_issuer_and_answer_to_its_name() {
             assert_eq!(local.send(request.body("").unwrap()).status(), status);
         }
     }
+}
+
+/// AS-SEC-6: who signs out is noted, in one browser and everywhere, and nobody who was not in.
+#[test]
+fn signing_out_is_noted() {
+    let book = Book::default();
+    let server = offering(Server::build(|builder| builder.events(book.clone())));
+    let mut nobody = Browser::new(&server);
+    let out = nobody.form("/signout", &[]);
+    let _ = nobody.post("/signout", &out);
+    assert_eq!(book.take("SignedOut"), 0);
+    let mut alice = Browser::signed_in(&server, "alice");
+    let out = alice.form("/signout", &[]);
+    let _ = alice.post("/signout", &out);
+    assert_eq!(book.take("SignedOut"), 1);
+    let mut alice = Browser::signed_in(&server, "alice");
+    let out = alice.form("/signout/everywhere", &[]);
+    let _ = alice.post("/signout/everywhere", &out);
+    assert_eq!(book.take("SubjectSignedOut"), 1);
 }

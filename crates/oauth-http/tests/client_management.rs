@@ -9,7 +9,7 @@ use common::{Server, error, json, text};
 use http::{Request, header};
 use oauth_core::types::ClientId;
 use oauth_core::types::registration::ClientMetadata;
-use oauth_core::{Circumstances, Refused, RegistrationPolicy};
+use oauth_core::{Circumstances, InProcessLimiter, Refused, RegistrationPolicy};
 use oauth_testkit::block_on;
 use oauth_testkit::faults::Fault;
 use oauth_testkit::flows::{App, World};
@@ -333,4 +333,18 @@ fn a_change_passes_the_same_judgement() {
     let refused = managed.put(&server, &body);
     assert_eq!(error(&refused), (400, "invalid_client_metadata".to_owned()));
     assert_eq!(json(&managed.get(&server))["client_name"], "An app");
+}
+
+/// AS-DCM-4: tokens cannot be guessed at will; whoever has the right one does not notice.
+#[test]
+fn guessing_a_token_is_slowed_down() {
+    let world = World::builder(27).ports(|ports| ports.limiter(InProcessLimiter::default()));
+    let server = Server::bare(world);
+    let managed = register(&server, &confidential());
+    let guess = || send(&server, "GET", &managed.uri, "guess", &Value::Null).status();
+    for _ in 0..20 {
+        assert_eq!(guess(), 401);
+    }
+    assert_eq!(guess(), 429);
+    assert_eq!(managed.get(&server).status(), 200);
 }

@@ -2,12 +2,13 @@
 
 mod common;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use common::{Server, cookies, encode, handle, location, text};
 use http::{Request, StatusCode, header};
 use oauth_core::storage::ClientRegistration;
 use oauth_core::types::{ClientId, Lifetime, Subject};
+use oauth_core::{EventSink, Noted, RequestId};
 use oauth_testkit::block_on;
 use oauth_testkit::faults::{Counts, Fault};
 use oauth_testkit::flows::{App, parameter};
@@ -352,4 +353,36 @@ fn a_remembered_yes_ends_when_anything_it_rests_on_does() {
     let browser = begin();
     block_on(authorization.sign_out_everywhere(&alice)).unwrap();
     assert_eq!(browser.asks(app, &[]), "login");
+}
+
+/// What was noted, and in which request.
+#[derive(Clone, Default)]
+struct Names(Arc<Mutex<Vec<Name>>>);
+
+type Name = (&'static str, Option<RequestId>);
+
+impl EventSink for Names {
+    fn record(&self, noted: &Noted<'_>) {
+        let name = (noted.event().name(), noted.request());
+        self.0.lock().unwrap().push(name);
+    }
+}
+
+/// AS-SEC-6: that a yes is remembered is noted, and so is each time it is used in silence, in the
+/// same request as the grant that it led to.
+#[test]
+fn a_silent_approval_is_told_apart() {
+    let names = Names::default();
+    let server = entered_in(Server::build(|builder| builder.events(names.clone())));
+    let app = &server.confidential;
+    let take = || std::mem::take(&mut *names.0.lock().unwrap());
+    take();
+    let browser = Browser::after_approving(&server, app, "mcp:tools");
+    let told: Vec<&str> = take().iter().map(|(name, _)| *name).collect();
+    assert_eq!(told, ["signed_in", "grant_approved", "consent_remembered"]);
+    assert_eq!(browser.asks(app, &[("prompt", "none")]), "code");
+    let told = take();
+    let named: Vec<&str> = told.iter().map(|(name, _)| *name).collect();
+    assert_eq!(named, ["grant_approved", "consent_used"]);
+    assert!(told[0].1.is_some() && told[0].1 == told[1].1);
 }

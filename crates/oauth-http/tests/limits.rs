@@ -7,7 +7,8 @@ use std::net::IpAddr;
 use bytes::Bytes;
 use common::{Server, encode, error, json, text};
 use http::{Request, Response, header};
-use oauth_core::{InProcessLimiter, Source};
+use oauth_core::types::Lifetime;
+use oauth_core::{InProcessLimiter, Limit, Limits, Source};
 use oauth_testkit::block_on;
 use oauth_testkit::flows::App;
 
@@ -171,4 +172,141 @@ fn one_address_is_shared_by_many() {
     assert!(is_limited(&refresh(&server.public, "garbage")));
     let neighbour = refresh(&server.confidential, "garbage");
     assert_eq!(error(&neighbour), (400, "invalid_grant".into()));
+}
+
+/// A server on which a few are already too many, in policy's words.
+fn strict(change: fn(Limits) -> Limits) -> Server {
+    Server::build(|builder| {
+        builder
+            .ports(|ports| ports.limiter(InProcessLimiter::default()))
+            .configure(move |config| config.policy.limits = change(Limits::default()))
+    })
+}
+
+fn ask(server: &Server, from: &str, app: &App) -> Response<Bytes> {
+    let query = server.query(app, &"v".repeat(43));
+    let pairs: Vec<(&str, &str)> = query.iter().map(|(n, v)| (&**n, &**v)).collect();
+    let request = Request::get(format!("/authorize?{}", encode(&pairs)));
+    let (parts, body) = request.body("").unwrap().into_parts();
+    let source = Source(Some(from.parse().unwrap()));
+    block_on(server.service.handle(parts, body.into(), source))
+}
+
+/// AS-TOKEN-12: sign-ins are begun so often for one client from one address, and more often for
+/// all clients from there; whoever is refused is told when to come back, on a page.
+#[test]
+fn beginning_a_sign_in_is_limited_by_client_and_address() {
+    let minute = Lifetime::minutes(1);
+    let server = strict(|limits| {
+        limits
+            .allow(&Limit::AUTHORIZATION, 3, Lifetime::minutes(1))
+            .allow(&Limit::TRANSACTIONS, 5, Lifetime::minutes(1))
+    });
+    let (one, other) = (&server.public, &server.confidential);
+    for _ in 0..3 {
+        assert_eq!(ask(&server, "203.0.113.5", one).status(), 200);
+    }
+    let refused = ask(&server, "203.0.113.5", one);
+    assert_eq!(refused.status(), 429);
+    assert_eq!(text(&refused, header::RETRY_AFTER), "60");
+    assert_eq!(
+        text(&refused, header::CONTENT_TYPE),
+        "text/html; charset=utf-8"
+    );
+    assert_eq!(text(&refused, header::CACHE_CONTROL), "no-store");
+    assert!(refused.headers().get(header::SET_COOKIE).is_none());
+    // Others there and the client elsewhere do not notice.
+    assert_eq!(ask(&server, "203.0.113.5", other).status(), 200);
+    assert_eq!(ask(&server, "203.0.113.6", one).status(), 200);
+    // Until all of them together are too many.
+    assert_eq!(ask(&server, "203.0.113.5", other).status(), 200);
+    assert_eq!(ask(&server, "203.0.113.5", other).status(), 429);
+    server.clock.advance(minute);
+    assert_eq!(ask(&server, "203.0.113.5", one).status(), 200);
+
+    // What nobody could answer counts for the client it names, before anything is looked up.
+    let nobody = App {
+        client_id: "nobody".to_owned(),
+        ..one.clone()
+    };
+    for _ in 0..3 {
+        assert_eq!(ask(&server, "203.0.113.5", &nobody).status(), 400);
+    }
+    assert_eq!(ask(&server, "203.0.113.5", &nobody).status(), 429);
+}
+
+/// AS-TOKEN-12: good requests are limited too, generously, and nothing is consumed by the one
+/// that was too many.
+#[test]
+fn good_token_requests_and_revocations_are_limited_generously() {
+    let server = strict(|limits| {
+        limits.allow(&Limit::TOKENS, 4, Lifetime::minutes(1)).allow(
+            &Limit::REVOCATION,
+            2,
+            Lifetime::minutes(1),
+        )
+    });
+    let id = &*server.public.client_id;
+    let tokens = server.tokens(&server.public);
+    let mut held = tokens["refresh_token"].as_str().unwrap().to_owned();
+    let refresh = |token: &str, from| {
+        let form = [
+            ("client_id", id),
+            ("grant_type", "refresh_token"),
+            ("refresh_token", token),
+        ];
+        post(&server, from, "/token", &form)
+    };
+    for _ in 0..4 {
+        let answer = refresh(&held, "203.0.113.5");
+        held = json(&answer)["refresh_token"].as_str().unwrap().to_owned();
+    }
+    assert!(is_limited(&refresh(&held, "203.0.113.5")));
+    assert_eq!(
+        refresh(&held, "203.0.113.6").status(),
+        200,
+        "and is still good"
+    );
+
+    let revoke = |from| {
+        post(
+            &server,
+            from,
+            "/revoke",
+            &[("client_id", id), ("token", "x")],
+        )
+    };
+    assert_eq!(revoke("203.0.113.5").status(), 200);
+    assert_eq!(revoke("203.0.113.5").status(), 200);
+    assert!(is_limited(&revoke("203.0.113.5")));
+    assert_eq!(revoke("203.0.113.6").status(), 200);
+}
+
+/// Each limit is the operator's: another number, or none at all.
+#[test]
+fn a_limit_can_be_switched_off_alone() {
+    let server = strict(|limits| {
+        limits.off(&Limit::REFUSED_GRANTS).allow(
+            &Limit::CLIENT_AUTHENTICATION,
+            1,
+            Lifetime::minutes(5),
+        )
+    });
+    let refused = |app: &App, secret| {
+        let form = [
+            ("client_id", &*app.client_id),
+            ("client_secret", secret),
+            ("grant_type", "refresh_token"),
+            ("refresh_token", "garbage"),
+        ];
+        post(&server, "203.0.113.5", "/token", &form)
+    };
+    let secret = server.confidential.client_secret.as_deref().unwrap();
+    for _ in 0..200 {
+        assert_eq!(refused(&server.confidential, secret).status(), 400);
+    }
+    assert_eq!(refused(&server.confidential, "guess").status(), 401);
+    let limited = refused(&server.confidential, "guess");
+    assert!(is_limited(&limited));
+    assert_eq!(text(&limited, header::RETRY_AFTER), "300");
 }

@@ -197,6 +197,21 @@ pub enum ClosedReason {
     RefreshTokenReused,
     /// The person, an operator or an epoch ended it.
     Withdrawn,
+    /// It was the longest unused of too many that the person had given the client.
+    MadeRoom,
+}
+
+impl ClosedReason {
+    /// The word that stands in the record.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Revoked => "revoked",
+            Self::CodeReplayed => "code_replayed",
+            Self::RefreshTokenReused => "refresh_token_reused",
+            Self::Withdrawn => "withdrawn",
+            Self::MadeRoom => "made_room",
+        }
+    }
 }
 
 impl Record for GrantRecord {

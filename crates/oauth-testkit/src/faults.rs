@@ -49,6 +49,8 @@ pub struct Counts {
     pub replace: usize,
     /// Conditional writes that changed something.
     pub replaced: usize,
+    /// Pages listed.
+    pub list: usize,
 }
 
 impl FaultyStorage {
@@ -237,6 +239,7 @@ impl RecordStore<GrantRecord> for FaultyStorage {
 
     async fn list(&self, by: &Filter, page: &Page) -> Result<Listed<GrantRecord>, StorageError> {
         self.pause().await;
+        self.count(|counts| counts.list += 1);
         self.inner.grants().list(by, page).await
     }
 

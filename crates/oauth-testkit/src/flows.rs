@@ -36,8 +36,8 @@ use oauth_core::types::{
 };
 use oauth_core::{
     Approval, Authentication, AuthorizationServer, BrowserBinding, DangerNoLimits, EventSink,
-    NoEvents, PendingAuthorization, Ports, PresentedClient, ResourcePolicy, RootSecret,
-    ServerConfig, Session, Source, TokenError,
+    NoEvents, PendingAuthorization, Personal, Ports, PresentedClient, ResourcePolicy, RootSecret,
+    ServerConfig, Session, TokenError,
 };
 use oauth_storage::Storage;
 use oauth_storage_memory::MemoryStorage;
@@ -61,6 +61,7 @@ pub struct WorldBuilder {
     seed: u64,
     storage: Arc<dyn Storage>,
     config: ServerConfig,
+    root: RootSecret,
     events: Box<dyn EventSink>,
     ports: Box<dyn FnOnce(Ports) -> Ports + Send>,
 }
@@ -85,6 +86,13 @@ impl WorldBuilder {
     #[must_use]
     pub fn configure(mut self, change: impl FnOnce(&mut ServerConfig)) -> Self {
         change(&mut self.config);
+        self
+    }
+
+    /// Opens and seals the key ring with this.
+    #[must_use]
+    pub fn root(mut self, root: RootSecret) -> Self {
+        self.root = root;
         self
     }
 
@@ -117,10 +125,10 @@ impl WorldBuilder {
     pub async fn build_async(self) -> World {
         struct Boxed(Box<dyn EventSink>);
         impl EventSink for Boxed {
-            fn record(&self, event: &oauth_core::Event<'_>) {
+            fn record(&self, noted: &oauth_core::Noted<'_>) {
                 // As an embedder would: events hold no secret, and a search of the log proves it.
-                tracing::info!(target: "oauth_testkit::events", "{event:?}");
-                self.0.record(event);
+                tracing::info!(target: "oauth_testkit::events", "{}", noted.to_json(Personal::Clear));
+                self.0.record(noted);
             }
         }
         let clock = FixedClock::at(1_800_000_000);
@@ -128,10 +136,7 @@ impl WorldBuilder {
             .events(Boxed(self.events))
             .limiter(DangerNoLimits);
         let ports = (self.ports)(ports);
-        let root = "root".repeat(8);
-        canary::secret(&root);
-        let root = RootSecret::from_text(&root).expect("32 characters");
-        let opened = AuthorizationServer::open(self.config, self.storage, &root, ports).await;
+        let opened = AuthorizationServer::open(self.config, self.storage, &self.root, ports).await;
         let server = opened.expect("the server opens");
         World {
             server,
@@ -192,6 +197,7 @@ impl World {
             seed,
             storage: Arc::new(MemoryStorage::new()),
             config: ServerConfig::new(issuer, resource),
+            root: RootSecret::from_text(&"root".repeat(8)).expect("32 characters"),
             events: Box::new(NoEvents),
             ports: Box::new(|ports| ports),
         }
@@ -234,7 +240,7 @@ impl World {
 
     async fn register_as_async(&self, metadata: ClientMetadata) -> App {
         let redirect_uri = metadata.redirect_uris[0].clone();
-        let answer = self.server.register(metadata, Source::default()).await;
+        let answer = self.server.register(metadata).await;
         let information = answer.expect("registration succeeds");
         noted(&information);
         information.client_secret.as_deref().map(canary::secret);
@@ -421,10 +427,7 @@ impl World {
             .iter()
             .map(|(name, value)| (Cow::Borrowed(*name), Cow::Borrowed(*value)));
         let request = TokenRequest::from_pairs(pairs);
-        let answer = self
-            .server
-            .token(presented, &request, Source::default())
-            .await;
+        let answer = self.server.token(presented, &request).await;
         noted(&answer);
         if let Ok(tokens) = &answer {
             canary::secret(&tokens.access_token);
@@ -449,9 +452,7 @@ impl World {
         let presented = presented(app);
         let pairs = [(Cow::Borrowed("token"), Cow::Borrowed(token))];
         let request = TokenRequest::from_pairs(pairs);
-        self.server
-            .revoke(presented, &request, Source::default())
-            .await
+        self.server.revoke(presented, &request).await
     }
 
     /// What the resource server learns about an access token.

@@ -15,7 +15,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Barrier};
 
 use oauth_core::types::{ClientId, Lifetime, TokenErrorCode, TokenRequest, TokenResponse};
-use oauth_core::{ClientAssertion, PreregisteredClient, PresentedClient, Source, TokenError};
+use oauth_core::{ClientAssertion, PreregisteredClient, PresentedClient, TokenError};
 use oauth_storage::{GrantType, Storage, TokenEndpointAuthMethod};
 
 use crate::faults::FaultyStorage;
@@ -199,7 +199,7 @@ fn presentations_of_one_assertion(
         let assertion = ClientAssertion::of(Some(JWT_BEARER), Some(&token));
         let presented = PresentedClient::new(None, None, None, assertion);
         let server = &it.world.server;
-        server.token(presented, &request, Source::default()).await
+        server.token(presented, &request).await
     };
     for expected in [1, 0] {
         let answers = race(run, present);

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use async_trait::async_trait;
 use oauth_core::{
-    Approval, Authentication, AuthorizationServer, Limit, Limited, ServerConfig, Source,
+    Approval, Authentication, AuthorizationServer, Event, Limit, Limited, ServerConfig, Source,
 };
 use oauth_http::server::{
     AccountPages, Interaction, InteractionError, Notice, Outcome, Page, Visit,
@@ -93,7 +93,10 @@ impl<S: SignIn> Pages<S> {
         } else {
             None
         };
-        Ok(known.ok_or_else(|| fill(&t.wrong_password, &[])))
+        Ok(known.ok_or_else(|| {
+            server.record(Event::SignInFailed);
+            fill(&t.wrong_password, &[])
+        }))
     }
 
     fn sign_in_page(
@@ -261,8 +264,8 @@ pub(crate) fn resources<'a>(
 pub(crate) fn notice_page(theme: &Theme, notice: &Notice<'_>) -> Page {
     let t = &theme.texts;
     let (heading, message, leave) = match notice {
-        Notice::Error { message } => (&t.cannot_go_on, Some(*message), None),
-        Notice::TryAgain => (&t.busy_heading, None, None),
+        Notice::Error { message, .. } => (&t.cannot_go_on, Some(*message), None),
+        Notice::TryAgain { .. } => (&t.busy_heading, None, None),
         Notice::ConfirmRedirect {
             host,
             location,
@@ -278,6 +281,14 @@ pub(crate) fn notice_page(theme: &Theme, notice: &Notice<'_>) -> Page {
         }
         _ => (&t.cannot_go_on, Some(&*t.no_answer), None),
     };
+    let request = match notice {
+        Notice::Error { request, .. } | Notice::TryAgain { request } => *request,
+        _ => None,
+    };
+    let reference = request.map(|request| {
+        let request = request.to_string();
+        fill(&t.reference, &[("request", Part::Host(&request))])
+    });
     let english = message.map(sentence);
     let translated = english.as_ref().and_then(|english| t.notices.get(english));
     let is_foreign = english.is_some() && translated.is_none() && !t.lang.starts_with("en");
@@ -289,6 +300,7 @@ pub(crate) fn notice_page(theme: &Theme, notice: &Notice<'_>) -> Page {
             .or(english.as_ref())
             .map_or(&*t.busy, |text| text),
         is_foreign,
+        reference,
         leave,
     };
     page(theme, &view).unwrap_or_else(|_| Page::new(String::new(), String::new()))

@@ -140,6 +140,8 @@ pub(crate) struct NoticeView<'a> {
     pub(crate) message: &'a str,
     /// Whether the message is in English on a page that is not.
     pub(crate) is_foreign: bool,
+    /// What an operator finds the request by.
+    pub(crate) reference: Option<Html>,
     pub(crate) leave: Option<Leave<'a>>,
 }
 

@@ -3,27 +3,41 @@
 mod common;
 
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use common::Swordfish;
 use http::{Request, Response, header};
 use oauth_core::types::Lifetime;
-use oauth_core::{InProcessLimiter, Source};
+use oauth_core::{EventSink, InProcessLimiter, Noted, Personal, Source};
 use oauth_http::server::OAuthService;
 use oauth_testkit::flows::{World, challenge};
 use oauth_testkit::{FixedClock, block_on, canary};
 use oauth_ui::Pages;
 
+/// What was noted, in clear.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<String>>>);
+
+impl EventSink for Lines {
+    fn record(&self, noted: &Noted<'_>) {
+        let line = noted.to_json(Personal::Clear);
+        self.0.lock().unwrap().push(line);
+    }
+}
+
 struct Door {
     service: OAuthService,
+    lines: Lines,
     clock: FixedClock,
     target: String,
 }
 
 impl Door {
     fn new() -> Self {
+        let lines = Lines::default();
         let world = World::builder(5)
+            .events(lines.clone())
             .ports(|ports| ports.limiter(InProcessLimiter::default()))
             .build();
         let app = world.register();
@@ -36,6 +50,7 @@ impl Door {
         let service = OAuthService::new(Arc::new(server), Arc::new(Pages::new(Swordfish)));
         Self {
             service,
+            lines,
             clock,
             target,
         }
@@ -128,5 +143,23 @@ fn guessing_from_everywhere_is_slowed_down_too() {
     assert!(
         door.knock("198.51.200.1", "alice", "swordfish")
             .contains("value=\"approve\"")
+    );
+}
+
+/// AS-SEC-6: a failed sign-in is noted, with where it came from and without what was typed: it may
+/// be a password in the wrong field.
+#[test]
+fn a_failed_sign_in_is_noted_and_names_nobody() {
+    let door = Door::new();
+    door.knock("203.0.113.5", "hunter2", "guess");
+    let told = std::mem::take(&mut *door.lines.0.lock().unwrap());
+    let failed = told.iter().find(|line| line.contains("\"sign_in_failed\""));
+    assert!(
+        failed.unwrap().contains("\"source\":\"203.0.113.5\""),
+        "{told:?}"
+    );
+    assert!(
+        told.iter()
+            .all(|line| !line.contains("hunter2") && !line.contains("guess"))
     );
 }

@@ -15,6 +15,8 @@ pub(crate) struct Flags {
     /// Do this to the records, and serve nothing.
     #[arg(value_enum)]
     pub(crate) command: Option<Command>,
+    /// Whom the command is about: a client's identifier, or a person's name.
+    pub(crate) whom: Option<String>,
     /// Where to listen; port 0 picks a free one and prints it.
     #[arg(long, default_value = "127.0.0.1:3000", value_name = "ADDRESS")]
     pub(crate) listen: SocketAddr,
@@ -42,10 +44,16 @@ pub(crate) struct Flags {
     /// OAUTH_ROOT_SECRET counts, and without that one is made in .quickstart.
     #[arg(long, value_name = "FILE")]
     pub(crate) root_secret_file: Option<PathBuf>,
+    /// A file with another root secret that opens the keys too: while one is exchanged for another.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) also_root_secret_file: Vec<PathBuf>,
+    /// For `rewrap`: a file with the root secret that the keys are to be sealed under.
+    #[arg(long, value_name = "FILE", required_if_eq("command", "rewrap"))]
+    pub(crate) new_root_secret_file: Option<PathBuf>,
     /// Accept client metadata documents that are on this machine: for developing a client.
     #[arg(long)]
     pub(crate) danger_allow_loopback_metadata: bool,
-    /// Count no attempts: for load tests on this machine.
+    /// Count neither attempts nor anybody's grants: for load tests on this machine.
     #[arg(long)]
     pub(crate) danger_no_rate_limits: bool,
     /// Neither sign-in nor consent, everybody is alice: for load tests on this machine.
@@ -60,6 +68,18 @@ pub(crate) enum Command {
     RotateKeys,
     /// End every code, token and sign-in: after a backup was restored, or a key became known.
     Fence,
+    /// Seal the keys under another root secret. Servers that know both notice nothing.
+    Rewrap,
+    /// Give a confidential client a new secret; the one before works on for a day.
+    RotateClientSecret,
+    /// End all that a client was granted, by everybody.
+    RevokeClient,
+    /// The same, and forget the client.
+    RemoveClient,
+    /// End all grants and sign-ins of a person.
+    SignOut,
+    /// The same, and forget the person.
+    Erase,
 }
 
 fn issuer_path(text: &str) -> Result<String, String> {
@@ -124,7 +144,7 @@ impl Flags {
             );
         }
         if self.danger_no_rate_limits {
-            println!("DANGER          attempts are not counted");
+            println!("DANGER          neither attempts nor grants are counted");
         }
         println!();
         println!("Give the first address to an MCP client, or see what one meets:");

@@ -13,6 +13,8 @@ use oauth_core::{PreregisteredClient, RootSecret};
 use oauth_storage_memory::MemoryStorage;
 use oauth_storage_sql::SqliteStorage;
 
+use crate::cli::Flags;
+
 /// Where this example keeps what must outlive it.
 const FOLDER: &str = ".quickstart";
 
@@ -55,12 +57,28 @@ pub(crate) async fn open(data: &str) -> Result<Store, Box<dyn Error>> {
     })
 }
 
-/// The root secret: from the file named, from `OAUTH_ROOT_SECRET`, or made here for development.
-pub(crate) fn root_secret(file: Option<&Path>) -> Result<RootSecret, Box<dyn Error>> {
+/// The root secret, with those that open the keys beside it.
+pub(crate) fn root_secret(flags: &Flags) -> Result<RootSecret, Box<dyn Error>> {
+    let mut root = current_root_secret(flags.root_secret_file.as_deref())?;
+    if let Some(file) = &flags.new_root_secret_file {
+        root = secret_in(file)?.opening(root);
+    }
+    for file in &flags.also_root_secret_file {
+        root = root.opening(secret_in(file)?);
+    }
+    Ok(root)
+}
+
+fn secret_in(file: &Path) -> Result<RootSecret, Box<dyn Error>> {
+    let text = fs::read_to_string(file)
+        .map_err(|error| format!("cannot read {}: {error}", file.display()))?;
+    Ok(RootSecret::from_text(&text)?)
+}
+
+/// From the file named, from `OAUTH_ROOT_SECRET`, or made here for development.
+fn current_root_secret(file: Option<&Path>) -> Result<RootSecret, Box<dyn Error>> {
     if let Some(file) = file {
-        let text = fs::read_to_string(file)
-            .map_err(|error| format!("cannot read {}: {error}", file.display()))?;
-        return Ok(RootSecret::from_text(&text)?);
+        return secret_in(file);
     }
     if let Ok(text) = std::env::var("OAUTH_ROOT_SECRET") {
         return Ok(RootSecret::from_text(&text)?);

@@ -4,6 +4,7 @@
 //! the example: its flags, its tools, its listener.
 
 mod cli;
+mod commands;
 mod data;
 mod look;
 mod mcp;
@@ -21,14 +22,14 @@ use oauth_axum::{BearerLayer, Claims, Interaction, OAuthService, ProtectedResour
 use oauth_core::types::env::{OsEntropy, SystemClock};
 use oauth_core::types::{Issuer, Lifetime, ResourceUri, Scope};
 use oauth_core::{
-    AuthorizationServer, DangerNoLimits, Event, EventSink, MetadataDocumentRules, Ports,
+    AuthorizationServer, DangerNoLimits, EventSink, MetadataDocumentRules, Noted, Personal, Ports,
     ResourcePolicy, ServerConfig,
 };
 use oauth_hyper::GuardedTransport;
 use oauth_ui::{DangerAutoApprove, Pages, StoredPasswords};
 use tokio::net::TcpListener;
 
-use crate::cli::{Command, Flags};
+use crate::cli::Flags;
 
 /// Many small allocations per request are what a token server does.
 #[global_allocator]
@@ -72,7 +73,7 @@ async fn run(flags: Flags) -> Result<(), Box<dyn Error>> {
     let mcp = ResourceUri::parse(&format!("{origin}/mcp"))?;
 
     let store = data::open(&flags.data).await?;
-    let root = data::root_secret(flags.root_secret_file.as_deref())?;
+    let root = data::root_secret(&flags)?;
 
     // What can be granted, in words that the consent page shows.
     let tools = ResourcePolicy::new(mcp.clone())
@@ -89,6 +90,7 @@ async fn run(flags: Flags) -> Result<(), Box<dyn Error>> {
     let mut ports = Ports::new(SystemClock, OsEntropy).events(LoggedEvents);
     if flags.danger_no_rate_limits {
         ports = ports.limiter(DangerNoLimits);
+        config.policy.grants_per_client = usize::MAX;
     }
     // Clients may bring a document about themselves instead of registering.
     match documents(&flags, &issuer) {
@@ -100,16 +102,8 @@ async fn run(flags: Flags) -> Result<(), Box<dyn Error>> {
     }
     let server =
         Arc::new(AuthorizationServer::open(config, store.storage.clone(), &root, ports).await?);
-    match flags.command {
-        None => {}
-        Some(Command::RotateKeys) => {
-            server.rotate_keys().await?;
-            println!("A new key is announced. It comes into use in ten minutes.");
-        }
-        Some(Command::Fence) => {
-            server.fence().await?;
-            println!("All that was issued has ended. A running server follows within a minute.");
-        }
+    if let Some(command) = flags.command {
+        return commands::run(command, flags.whom.as_deref(), &server).await;
     }
     let Some(listener) = listener else {
         return Ok(());
@@ -172,11 +166,11 @@ async fn tend(server: Arc<AuthorizationServer>) {
     }
 }
 
-/// Writes events to the log. They cannot hold secrets.
+/// Writes events to the log, each as one JSON object. They cannot hold secrets, and name nobody.
 struct LoggedEvents;
 
 impl EventSink for LoggedEvents {
-    fn record(&self, event: &Event<'_>) {
-        tracing::info!(target: "quickstart::events", "{event:?}");
+    fn record(&self, noted: &Noted<'_>) {
+        tracing::info!(target: "quickstart::events", "{}", noted.to_json(Personal::Pseudonyms));
     }
 }

@@ -94,8 +94,8 @@ fn a_killed_server_honours_nothing_twice_and_loses_nothing() {
     let log = std::fs::read_to_string(common::log_of(&folder.0)).unwrap();
     let closed: BTreeSet<&str> = log
         .lines()
-        .filter(|line| line.contains("GrantClosed"))
-        .filter_map(|line| line.split_once("GrantId(")?.1.split(')').next())
+        .filter(|line| line.contains("\"grant_closed\""))
+        .filter_map(|line| line.split_once("\"grant\":\"")?.1.split('"').next())
         .collect();
     let (mut received, mut lost, mut twice, mut split, mut excused, mut doubtful) =
         (0, 0, 0, 0, 0, 0);

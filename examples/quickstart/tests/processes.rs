@@ -267,3 +267,119 @@ fn keys_are_changed_and_everything_is_ended_from_the_command_line() {
     assert_eq!(again.status, 200);
     assert_eq!(server.stop(), Some(0));
 }
+
+/// The root secret is exchanged under two processes: both serve on, and afterwards the new one
+/// alone opens the keys.
+#[test]
+fn the_root_secret_is_exchanged_from_the_command_line() {
+    let folder = Folder::new("rewrap");
+    for (name, letter) in [("old", "o"), ("new", "n")] {
+        std::fs::write(folder.0.join(name), letter.repeat(40)).unwrap();
+    }
+    let (port, second) = (free_port(), free_port());
+    let url = format!("http://127.0.0.1:{port}");
+    let both = [
+        "--root-secret-file",
+        "old",
+        "--also-root-secret-file",
+        "new",
+    ];
+    let of_both = |more: &[&'static str]| [&[AUTO], &both[..], more].concat();
+    let one = Quickstart::start(&folder.0, port, &of_both(&[]));
+    let mut flags = of_both(&[]);
+    flags.extend(["--public-url", &url]);
+    let other = Quickstart::start(&folder.0, second, &flags);
+    let client = Client::register(one.address);
+    let tokens = client.redeem(&client.code().unwrap()).unwrap();
+    let rewrap = [
+        "rewrap",
+        "--root-secret-file",
+        "old",
+        "--new-root-secret-file",
+        "new",
+    ];
+    let told = Quickstart::command_with(&folder.0, port, &rewrap);
+    assert!(told.contains("new root secret"), "{told}");
+    for address in [one.address, other.address] {
+        let code = client.code().unwrap();
+        let there = Client {
+            address,
+            ..client.clone()
+        };
+        let answer = there.redeem(&code).unwrap();
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+    assert_eq!((one.stop(), other.stop()), (Some(0), Some(0)));
+
+    let mut refused = std::process::Command::new(env!("CARGO_BIN_EXE_quickstart"));
+    refused.current_dir(&folder.0).args(&both[..2]);
+    let refused = refused
+        .args(["--listen", &format!("127.0.0.1:{port}")])
+        .output()
+        .unwrap();
+    assert!(!refused.status.success());
+    let why = String::from_utf8(refused.stderr).unwrap();
+    assert!(why.contains("another root secret"), "{why}");
+    let one = Quickstart::start(&folder.0, port, &[AUTO, "--root-secret-file", "new"]);
+    let answer = client.refresh(&tokens.member("refresh_token")).unwrap();
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert_eq!(one.stop(), Some(0));
+}
+
+/// AS-RT-11: what became known is ended from the command line, under a server that runs.
+#[test]
+fn clients_and_people_are_ended_from_the_command_line() {
+    let folder = Folder::new("ended");
+    let port = free_port();
+    let server = Quickstart::start(&folder.0, port, &[AUTO]);
+    let client = Client::register(server.address);
+    let sign_in = || {
+        client
+            .redeem(&client.code().unwrap())
+            .unwrap()
+            .member("access_token")
+    };
+    let run = |arguments: &[&str]| Quickstart::command_with(&folder.0, port, arguments);
+    let status = |token: &str| client.whoami(token).unwrap().status;
+
+    let token = sign_in();
+    assert_eq!(status(&token), 200);
+    run(&["revoke-client", &client.id]);
+    assert_eq!(status(&token), 401);
+    let token = sign_in();
+    run(&["sign-out", "alice"]);
+    assert_eq!(status(&token), 401);
+    let token = sign_in();
+    run(&["remove-client", &client.id]);
+    assert_eq!(status(&token), 401);
+    assert!(client.code().is_err(), "there is no such client");
+
+    let body = r#"{"redirect_uris":["https://app.example/cb"],
+        "token_endpoint_auth_method":"client_secret_post"}"#;
+    let request = format!(
+        "POST /register HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {}\r\n\
+         Content-Type: application/json\r\n\r\n{body}",
+        body.len()
+    );
+    let registered = common::send(server.address, &request).unwrap();
+    let id = registered.member("client_id");
+    let leaked = registered.member("client_secret");
+    let proves = |secret: &str| {
+        let form = [
+            ("client_id", &*id),
+            ("client_secret", secret),
+            ("token", "x"),
+        ];
+        post(server.address, "/revoke", &form).unwrap().status == 200
+    };
+    let rotate = || {
+        let told = run(&["rotate-client-secret", &id]);
+        let line = told.lines().next().unwrap();
+        line.rsplit(' ').next().unwrap().to_owned()
+    };
+    let first = rotate();
+    assert!(proves(&first) && proves(&leaked), "for a day");
+    let second = rotate();
+    assert!(proves(&second) && proves(&first) && !proves(&leaked));
+    assert_eq!(server.stop(), Some(0));
+}

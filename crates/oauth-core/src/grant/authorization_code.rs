@@ -9,7 +9,7 @@ use crate::event::Event;
 use crate::grant::lifecycle::{self, FreshTokens, Issued, Redeem, Redemption};
 use crate::grant::step::{ROUNDS, Step, step};
 use crate::grant::target::RequestedTarget;
-use crate::limit::{Limit, Source};
+use crate::limit::Limit;
 use crate::server::AuthorizationServer;
 use crate::token::TokenError;
 use crate::token_text::{self, TokenKind};
@@ -19,7 +19,6 @@ impl AuthorizationServer {
         &self,
         client: Arc<ClientRecord>,
         request: &TokenRequest<'_>,
-        source: Source,
         now: Timestamp,
     ) -> Result<TokenResponse, TokenError> {
         if !client.grant_types.contains(&GrantType::AuthorizationCode) {
@@ -84,7 +83,7 @@ impl AuthorizationServer {
             }
             Err(TokenError::VerifierMismatch) => {
                 self.record(Event::VerifierMismatch { grant: code.grant });
-                let key = format!("{}|{}", code.grant, source.key());
+                let key = format!("{}|{}", code.grant, self.source().key());
                 self.count(&Limit::VERIFIER, &key, now).await?;
                 Err(TokenError::VerifierMismatch)
             }

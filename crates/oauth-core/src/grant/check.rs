@@ -6,7 +6,7 @@ use oauth_types::{AccessClaims, TokenRequest};
 
 use crate::client_auth::{ClientAuthError, PresentedClient};
 use crate::grant::lifecycle;
-use crate::limit::{Limit, Source};
+use crate::limit::Limit;
 use crate::server::AuthorizationServer;
 use crate::token::TokenError;
 use crate::token_text::{self, TokenKind};
@@ -57,12 +57,11 @@ impl AuthorizationServer {
         &self,
         presented: PresentedClient<'_>,
         request: &TokenRequest<'_>,
-        source: Source,
     ) -> Result<Option<AccessClaims>, TokenError> {
         if request.repeated.is_some() {
             return Err(TokenError::Request("a parameter is repeated"));
         }
-        let caller = self.authenticate(presented, source, self.now()).await?;
+        let caller = self.authenticate(presented, self.now()).await?;
         if !caller.is_confidential() {
             return Err(ClientAuthError::Rejected.into());
         }

@@ -10,6 +10,7 @@ use oauth_storage::{
 use oauth_types::registration::UnknownMembers;
 use oauth_types::{GrantId, Secret, Subject, Timestamp, TokenRequest, TokenResponse};
 
+use crate::event::Event;
 use crate::grant::lifecycle::Issued;
 use crate::grant::target::RequestedTarget;
 use crate::server::AuthorizationServer;
@@ -76,15 +77,19 @@ impl AuthorizationServer {
             expires_at,
         });
         match self.storage.grants().insert(grant).await? {
-            Insert::Inserted => Ok(self.response(&Issued {
-                grant: id,
-                generation: 0,
-                access,
-                access_hash,
-                refresh: None,
-                scope,
-                expires_in: expires_at.since(now).as_seconds(),
-            })),
+            Insert::Inserted => {
+                let client = &client.id;
+                self.record(Event::ClientTokenIssued { grant: id, client });
+                Ok(self.response(&Issued {
+                    grant: id,
+                    generation: 0,
+                    access,
+                    access_hash,
+                    refresh: None,
+                    scope,
+                    expires_in: expires_at.since(now).as_seconds(),
+                }))
+            }
             // 128 random bits twice: the randomness is broken, or the store is.
             Insert::Exists => Err(StorageError::from(StorageErrorKind::Corrupt).into()),
         }
@@ -100,7 +105,6 @@ mod tests {
     use oauth_types::{ClientId, Issuer, ResourceUri};
 
     use super::*;
-    use crate::limit::Source;
     use crate::{Ports, ResourcePolicy, RootSecret, ServerConfig};
 
     /// A ring whose epoch was raised ends what came before, not what comes after.
@@ -119,7 +123,7 @@ mod tests {
             let server = opened.unwrap();
             let mut metadata = ClientMetadata::default();
             metadata.redirect_uris = vec!["https://app.example/callback".to_owned()];
-            let registered = server.register(metadata, Source::default()).await.unwrap();
+            let registered = server.register(metadata).await.unwrap();
             let id = ClientId::new(registered.client_id);
             let found = storage.clients().find(&id).await.unwrap().unwrap();
             let mut client = ClientRecord::clone(&found.record);

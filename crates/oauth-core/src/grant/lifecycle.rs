@@ -19,7 +19,7 @@ use oauth_types::{
     Scope, Secret, SecretHash, Subject, Timestamp,
 };
 
-use crate::policy::ServerConfig;
+use crate::policy::{ServerConfig, ServerPolicy};
 
 pub(crate) use redeem::{FreshTokens, Redeem, Redemption, redeem};
 pub(crate) use refresh::{Refresh, Refreshing, refresh};
@@ -151,6 +151,25 @@ pub(crate) fn live_access<'a>(
         .access
         .iter()
         .find(|token| token.hash.matches(hash) && now < token.expires_at)
+}
+
+/// When the grant was last used, as far as its record can tell: approved, redeemed or refreshed.
+pub(crate) fn last_used(grant: &GrantRecord) -> Timestamp {
+    let issued = grant.access.iter().map(|token| token.issued_at);
+    let refresh = grant.refresh.as_ref();
+    let rotated = refresh.and_then(|refresh| refresh.predecessor.as_ref());
+    let rotated = rotated.map(|predecessor| predecessor.rotated_at);
+    issued.chain(rotated).fold(grant.created_at, Timestamp::max)
+}
+
+/// A grant ends for another one of the same person and client. There may be many of these, so the
+/// record stays only until the sealed request and the code that could bring it back are over.
+pub(crate) fn make_room(grant: &GrantRecord, policy: &ServerPolicy, now: Timestamp) -> GrantRecord {
+    let mut next = close(grant, ClosedReason::MadeRoom, now);
+    let code = now.plus(policy.code_lifetime).plus(REPLAY_MEMORY);
+    let last = code.max(now.plus(policy.transaction_lifetime));
+    next.retain_until = next.retain_until.min(last.plus(policy.clock_skew));
+    next
 }
 
 /// A record is kept as long as anything under it can still be presented, never less than before.

@@ -7,7 +7,7 @@ use crate::client_auth::PresentedClient;
 use crate::event::Event;
 use crate::grant::lifecycle::{self, Revoke};
 use crate::grant::step::{CLOSING_ROUNDS, Step, step};
-use crate::limit::Source;
+use crate::limit::Limit;
 use crate::server::AuthorizationServer;
 use crate::token::TokenError;
 use crate::token_text::{self, TokenKind};
@@ -30,13 +30,14 @@ impl AuthorizationServer {
         &self,
         presented: PresentedClient<'_>,
         request: &TokenRequest<'_>,
-        source: Source,
     ) -> Result<(), TokenError> {
         let now = self.now();
         if request.repeated.is_some() {
             return Err(TokenError::Request("a parameter is repeated"));
         }
-        let client = self.authenticate(presented, source, now).await?;
+        let client = self.authenticate(presented, now).await?;
+        let key = format!("{}|{}", client.id.as_str(), self.source().key());
+        self.count(&Limit::REVOCATION, &key, now).await?;
         let token = request
             .token
             .as_deref()

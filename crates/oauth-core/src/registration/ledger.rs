@@ -14,7 +14,7 @@ use oauth_types::{ClientId, Lifetime, Timestamp};
 
 use super::RegistrationError;
 use crate::event::Event;
-use crate::limit::{Limit, Limited, Source};
+use crate::limit::{Limit, Limited};
 use crate::server::AuthorizationServer;
 
 /// Pages of the ledger, at most.
@@ -42,7 +42,6 @@ impl AuthorizationServer {
         &self,
         same: Option<DigestId>,
         fresh: ClientId,
-        source: Source,
         now: Timestamp,
     ) -> Result<Entered, RegistrationError> {
         let rules = &self.policy().registration;
@@ -77,7 +76,7 @@ impl AuthorizationServer {
                 return Ok(Entered::Before(Box::new(client)));
             }
             if !counted {
-                let key = source.key();
+                let key = self.source().key();
                 self.count(&Limit::REGISTRATION, &key, now).await?;
                 counted = true;
             }

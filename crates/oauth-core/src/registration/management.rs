@@ -12,7 +12,6 @@ use serde_json::Value;
 use super::metadata::{self, ValidMetadata};
 use super::{Circumstances, RegistrationError, is_current, secret_expires_at};
 use crate::event::Event;
-use crate::limit::Source;
 use crate::server::AuthorizationServer;
 
 /// Rounds of compare-and-set on one client.
@@ -48,7 +47,8 @@ impl AuthorizationServer {
     ///
     /// # Errors
     /// [`RegistrationError::TokenRejected`] for a token that is unknown or another client's, or a
-    /// client that is gone: all the same from outside. `Storage`.
+    /// client that is gone: all the same from outside. `Limited` after too many of these, as for
+    /// failed client authentication. `Storage`.
     pub async fn read_registration(
         &self,
         client_id: &str,
@@ -71,7 +71,6 @@ impl AuthorizationServer {
         client_id: &str,
         token: &str,
         mut metadata: ClientMetadata,
-        source: Source,
     ) -> Result<ClientInformation, RegistrationError> {
         self.managed(client_id, token).await?;
         let claims = Claims::take(&mut metadata)?;
@@ -82,7 +81,7 @@ impl AuthorizationServer {
         }
         let now = self.now();
         let mut metadata = self.as_stated(metadata, now)?;
-        let circumstances = Circumstances::new(source, true);
+        let circumstances = Circumstances::new(self.source(), true);
         self.registration_policy()
             .judge(&mut metadata, &circumstances)
             .await?;
@@ -220,18 +219,20 @@ impl AuthorizationServer {
         client_id: &str,
         token: &str,
     ) -> Result<Versioned<ClientRecord>, RegistrationError> {
-        let found = self
-            .storage
-            .clients()
-            .find(&ClientId::new(client_id))
-            .await?;
-        let presented = SecretHash::of(token.as_bytes());
-        found
-            .filter(|found| {
-                let held = &found.record.registration_access_token;
-                held.is_some_and(|held| held.matches(&presented))
-            })
-            .ok_or(RegistrationError::TokenRejected)
+        let id = ClientId::new(client_id);
+        let found = self.storage.clients().find(&id).await?;
+        let (known, presented) = (found.is_some(), SecretHash::of(token.as_bytes()));
+        let managed = found.filter(|found| {
+            let held = &found.record.registration_access_token;
+            held.is_some_and(|held| held.matches(&presented))
+        });
+        match managed {
+            Some(managed) => Ok(managed),
+            None => {
+                self.reject(&id, known, self.now()).await?;
+                Err(RegistrationError::TokenRejected)
+            }
+        }
     }
 
     /// A new secret for a client that should have one and has none that lasts.

@@ -11,6 +11,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::jwks;
+use crate::event::Event;
 use crate::server::AuthorizationServer;
 
 /// Rounds of compare-and-set, against replicas that start at the same time.
@@ -197,6 +198,8 @@ impl AuthorizationServer {
                 );
                 client.store_in(&mut record);
                 if clients.insert(record).await? == Insert::Inserted {
+                    let client = &client.client_id;
+                    self.record(Event::ClientPreregistered { client });
                     return Ok(());
                 }
                 continue;
@@ -210,6 +213,8 @@ impl AuthorizationServer {
                 return Ok(());
             }
             if let Replace::Replaced(_) = clients.replace(found.revision, next).await? {
+                let client = &client.client_id;
+                self.record(Event::ClientPreregistered { client });
                 return Ok(());
             }
         }

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
 use oauth_core::types::{Lifetime, Subject, TokenResponse};
-use oauth_core::{Event, EventSink, TokenError};
+use oauth_core::{Event, EventSink, Noted, TokenError};
 use oauth_storage::{
     ClosedReason, Filter, GrantRecord, Page, Replace, Storage, StorageErrorKind, Versioned,
 };
@@ -29,8 +29,8 @@ pub(crate) enum Note {
 }
 
 impl EventSink for Seen {
-    fn record(&self, event: &Event<'_>) {
-        let note = match event {
+    fn record(&self, noted: &Noted<'_>) {
+        let note = match noted.event() {
             Event::GrantClosed { reason, .. } => Note::Closed(*reason),
             Event::AccessTokenRevoked { .. } => Note::Revoked,
             Event::AccessTokenRetired { .. } => Note::Retired,

@@ -8,9 +8,7 @@ use std::pin::Pin;
 
 use oauth_core::storage::{ClientRegistration, Filter, Page, Storage};
 use oauth_core::types::{ClientId, Lifetime, Subject, Timestamp, TokenErrorCode, TokenRequest};
-use oauth_core::{
-    AuthorizeFailure, ClientAssertion, DocumentError, Fetched, PresentedClient, Source,
-};
+use oauth_core::{AuthorizeFailure, ClientAssertion, DocumentError, Fetched, PresentedClient};
 use oauth_testkit::block_on;
 use oauth_testkit::faults::interleave;
 use oauth_testkit::flows::World;
@@ -36,7 +34,7 @@ fn a_client_needs_no_registration() {
     assert!(scene.stored());
     scene.web.take_down(ID);
     let tokens = scene.world.redeem(&scene.app, &code).unwrap();
-    scene.world.clock.advance(Lifetime::days(20));
+    scene.world.clock.advance(Lifetime::days(6));
     let refresh = tokens.refresh_token.unwrap();
     let next = scene.world.refresh(&scene.app, &refresh).unwrap();
     assert_eq!(
@@ -365,10 +363,7 @@ fn a_client_with_keys_proves_itself_by_the_keys_of_its_document() {
         ];
         let pairs = form.map(|(name, value)| (Cow::Borrowed(name), Cow::Borrowed(value)));
         let request = TokenRequest::from_pairs(pairs);
-        let answer = scene
-            .world
-            .server
-            .token(presented, &request, Source::default());
+        let answer = scene.world.server.token(presented, &request);
         block_on(answer).map(drop).map_err(|error| error.code())
     };
     let rejected = Err(Some(TokenErrorCode::InvalidClient));
@@ -412,10 +407,7 @@ fn a_client_with_keys_proves_itself_by_the_keys_of_its_document() {
     ];
     let pairs = form.map(|(name, value)| (Cow::Borrowed(name), Cow::Borrowed(value)));
     let request = TokenRequest::from_pairs(pairs);
-    let answer = scene
-        .world
-        .server
-        .token(presented, &request, Source::default());
+    let answer = scene.world.server.token(presented, &request);
     assert!(block_on(answer).is_ok());
 }
 

@@ -9,7 +9,7 @@ use oauth_core::storage::Storage;
 use oauth_core::types::{AuthorizationRequest, ClientId};
 use oauth_core::{
     AuthorizationServer, AuthorizeFailure, DocumentError, Event, EventSink, Fetch, Fetched,
-    MetadataDocumentRules, Outbound, OutboundError, Validators,
+    MetadataDocumentRules, Noted, Outbound, OutboundError, Validators,
 };
 use oauth_storage_memory::MemoryStorage;
 use oauth_testkit::block_on;
@@ -91,8 +91,8 @@ impl Outbound for Web {
 pub(crate) struct Refusals(pub(crate) Arc<Mutex<Vec<DocumentError>>>);
 
 impl EventSink for Refusals {
-    fn record(&self, event: &Event<'_>) {
-        if let Event::MetadataDocumentRefused { reason, .. } = event {
+    fn record(&self, noted: &Noted<'_>) {
+        if let Event::MetadataDocumentRefused { reason, .. } = noted.event() {
             self.0.lock().unwrap().push(*reason);
         }
     }

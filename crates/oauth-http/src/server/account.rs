@@ -12,14 +12,14 @@ use oauth_core::session::{Authentication, SignInError};
 use oauth_core::storage::StorageError;
 use oauth_core::types::Issuer;
 use oauth_core::types::env::EntropyError;
-use oauth_core::{AuthorizationServer, BrowserBinding, Session, Source};
+use oauth_core::{AuthorizationServer, BrowserBinding, Event, Session, Source};
 
 use crate::document::method_not_allowed;
 use crate::server::authorize::see_other;
 use crate::server::decode::{self, Form};
 use crate::server::encode::without_cors;
 use crate::server::interaction::{InteractionError, Page};
-use crate::server::service::{OAuthService, is_for_this_host};
+use crate::server::service::{Call, is_for_this_host};
 
 /// Shows people what they granted and lets them end it. `oauth_ui::Pages` does; whoever has pages or
 /// sign-ins of their own writes another and names it in
@@ -139,7 +139,7 @@ pub(crate) enum AccountRoute {
 
 /// One request for one of these pages.
 #[derive(Clone, Copy)]
-struct Call<'a> {
+struct Asked<'a> {
     pages: &'a dyn AccountPages,
     route: AccountRoute,
     /// The page's own address, with the part of the list that it shows.
@@ -163,7 +163,7 @@ enum Failure {
     Internal,
 }
 
-impl OAuthService {
+impl Call<'_> {
     pub(crate) async fn account(
         &self,
         route: AccountRoute,
@@ -171,7 +171,7 @@ impl OAuthService {
         body: &Bytes,
         source: Source,
     ) -> Response<Bytes> {
-        if !is_for_this_host(self, request) {
+        if !is_for_this_host(self.server, request) {
             return self.misdirected();
         }
         // Routed here only when there are pages.
@@ -186,7 +186,7 @@ impl OAuthService {
             Some(part) => format!("{}?page={part}", request.uri.path()),
             None => request.uri.path().to_owned(),
         };
-        let call = Call {
+        let asked = Asked {
             pages,
             route,
             target: &target,
@@ -195,7 +195,7 @@ impl OAuthService {
             source,
         };
         let answer = match request.method {
-            Method::GET | Method::HEAD => self.show_account(call).await,
+            Method::GET | Method::HEAD => self.show_account(asked).await,
             Method::POST => {
                 if !self.is_from_our_page(&request.headers) {
                     let message = "the form was sent from another site";
@@ -203,7 +203,7 @@ impl OAuthService {
                 }
                 match Form::parse(body) {
                     Ok(form) if decode::is_form(&request.headers) => {
-                        self.do_account(call, &form).await
+                        self.do_account(asked, &form).await
                     }
                     _ => {
                         let message = "the form cannot be read";
@@ -217,30 +217,30 @@ impl OAuthService {
     }
 
     /// Shows a page and changes nothing.
-    async fn show_account(&self, call: Call<'_>) -> Result<Response<Bytes>, Failure> {
+    async fn show_account(&self, asked: Asked<'_>) -> Result<Response<Bytes>, Failure> {
         let known = self
             .cookies
-            .binding(call.headers)
+            .binding(asked.headers)
             .and_then(BrowserBinding::parse);
         let (browser, is_new) = match known {
             Some(browser) => (browser, false),
             None => (self.server.bind_browser()?, true),
         };
-        let session = self.current_session(call.headers, &browser).await?;
-        let mut response = match (session, call.route) {
+        let session = self.current_session(asked.headers, &browser).await?;
+        let mut response = match (session, asked.route) {
             (None, AccountRoute::Grants | AccountRoute::SignOutEverywhere) => {
-                match self.ask_who(call, &Form::default(), &browser).await? {
+                match self.ask_who(asked, &Form::default(), &browser).await? {
                     AccountOutcome::Respond(page) => self.page(page),
                     // Known by a cookie of the embedder's own.
                     AccountOutcome::SignedIn(authentication) => {
                         let (session, cookie) = self.begin(&authentication, &browser).await?;
-                        let mut response = self.render(call, Some(&session), &browser).await?;
+                        let mut response = self.render(asked, Some(&session), &browser).await?;
                         self.keep_session(&mut response, &cookie);
                         response
                     }
                 }
             }
-            (session, _) => self.render(call, session.as_ref(), &browser).await?,
+            (session, _) => self.render(asked, session.as_ref(), &browser).await?,
         };
         if is_new {
             self.cookies
@@ -250,10 +250,10 @@ impl OAuthService {
     }
 
     /// Does what a form asks for, and leads to the page that shows what is now the case.
-    async fn do_account(&self, call: Call<'_>, form: &Form) -> Result<Response<Bytes>, Failure> {
+    async fn do_account(&self, asked: Asked<'_>, form: &Form) -> Result<Response<Bytes>, Failure> {
         let browser = self
             .cookies
-            .binding(call.headers)
+            .binding(asked.headers)
             .and_then(BrowserBinding::parse);
         let handle = form.first("transaction").unwrap_or_default();
         let bound = self
@@ -262,19 +262,23 @@ impl OAuthService {
             .map_err(Failure::Form)?;
         let other_browser = Failure::Form(AccountFormError::OtherBrowser);
         let browser = browser.ok_or(other_browser)?;
-        if call.route == AccountRoute::SignOut {
-            // Whoever it was that is signed in here: out is out.
+        if asked.route == AccountRoute::SignOut {
+            // Whoever it was that is signed in here: out is out, also while nobody can say who.
+            if let Ok(Some(session)) = self.current_session(asked.headers, &browser).await {
+                let subject = session.subject();
+                self.server.record(Event::SignedOut { subject });
+            }
             let mut response = see_other(&self.account_paths.sign_out);
             self.cookies.clear_session(response.headers_mut());
             return Ok(response);
         }
-        let session = self.current_session(call.headers, &browser).await?;
+        let session = self.current_session(asked.headers, &browser).await?;
         let Some(session) = session.filter(|_| !bound.is_for_signing_in()) else {
-            return match self.ask_who(call, form, &browser).await? {
+            return match self.ask_who(asked, form, &browser).await? {
                 AccountOutcome::Respond(page) => Ok(self.page(page)),
                 AccountOutcome::SignedIn(authentication) => {
                     let (_, cookie) = self.begin(&authentication, &browser).await?;
-                    let mut response = see_other(call.target);
+                    let mut response = see_other(asked.target);
                     self.keep_session(&mut response, &cookie);
                     Ok(response)
                 }
@@ -284,7 +288,7 @@ impl OAuthService {
             return Err(Failure::Form(AccountFormError::OtherSession));
         }
         let subject = session.subject();
-        if call.route == AccountRoute::SignOutEverywhere {
+        if asked.route == AccountRoute::SignOutEverywhere {
             self.server.sign_out_everywhere(subject).await?;
             let mut response = see_other(&self.account_paths.sign_out);
             self.cookies.clear_session(response.headers_mut());
@@ -298,40 +302,40 @@ impl OAuthService {
             }
             _ => false,
         };
-        Ok(see_other(call.target))
+        Ok(see_other(asked.target))
     }
 
     /// The page for whoever is signed in, or for nobody where that is enough.
     async fn render(
         &self,
-        call: Call<'_>,
+        asked: Asked<'_>,
         session: Option<&Session>,
         browser: &BrowserBinding,
     ) -> Result<Response<Bytes>, Failure> {
         let (grants, next);
-        let view = match (call.route, session) {
+        let view = match (asked.route, session) {
             (AccountRoute::SignOut, session) => AccountView::SignOut { session },
             (AccountRoute::SignOutEverywhere, Some(session)) => {
                 AccountView::SignOutEverywhere { session }
             }
             (AccountRoute::Grants, Some(session)) => {
                 let subject = session.subject();
-                let (listed, name) = self.server.account_page(subject, call.part).await?;
+                let (listed, name) = self.server.account_page(subject, asked.part).await?;
                 grants = listed;
                 next = name.map(|name| format!("{}?page={name}", self.account_paths.account));
                 AccountView::Grants {
                     session,
                     grants: &grants,
                     next: next.as_deref(),
-                    is_first: call.part.is_none(),
+                    is_first: asked.part.is_none(),
                 }
             }
             (_, None) => AccountView::SignIn,
         };
         let handle = self.server.seal_account_form(session, browser)?;
         let nothing = Form::default();
-        let visit = self.account_visit(call, view, &handle, &nothing);
-        match call.pages.visit(visit).await? {
+        let visit = self.account_visit(asked, view, &handle, &nothing);
+        match asked.pages.visit(visit).await? {
             AccountOutcome::Respond(page) => Ok(self.page(page)),
             // Only who was asked may say so.
             AccountOutcome::SignedIn(_) => Err(Failure::Internal),
@@ -340,31 +344,31 @@ impl OAuthService {
 
     async fn ask_who(
         &self,
-        call: Call<'_>,
+        asked: Asked<'_>,
         form: &Form,
         browser: &BrowserBinding,
     ) -> Result<AccountOutcome, Failure> {
         let handle = self.server.seal_account_form(None, browser)?;
-        let visit = self.account_visit(call, AccountView::SignIn, &handle, form);
-        Ok(call.pages.visit(visit).await?)
+        let visit = self.account_visit(asked, AccountView::SignIn, &handle, form);
+        Ok(asked.pages.visit(visit).await?)
     }
 
     fn account_visit<'a>(
         &'a self,
-        call: Call<'a>,
+        asked: Asked<'a>,
         view: AccountView<'a>,
         handle: &'a str,
         form: &'a Form,
     ) -> AccountVisit<'a> {
         AccountVisit {
-            server: &self.server,
+            server: self.server,
             view,
             handle,
-            action: call.target,
-            paths: &self.account_paths,
+            action: asked.target,
+            paths: self.account_paths,
             form,
-            source: call.source,
-            headers: call.headers,
+            source: asked.source,
+            headers: asked.headers,
         }
     }
 

@@ -12,11 +12,11 @@ use oauth_core::{
     PendingAuthorization, Redirect, Session, Source,
 };
 
-use crate::document::{method_not_allowed, no_store};
+use crate::document::{method_not_allowed, no_store, trace_error};
 use crate::server::decode::{self, Form};
-use crate::server::encode::without_cors;
+use crate::server::encode::{self, without_cors};
 use crate::server::interaction::{InteractionError, Notice, Outcome, Page, Visit};
-use crate::server::service::{INTERACT, OAuthService, is_for_this_host};
+use crate::server::service::{Call, INTERACT, is_for_this_host};
 
 /// Who sent a request, as far as the pages need it.
 #[derive(Clone, Copy)]
@@ -25,14 +25,14 @@ struct Caller<'a> {
     headers: &'a HeaderMap,
 }
 
-impl OAuthService {
+impl Call<'_> {
     pub(crate) async fn authorize(
         &self,
         request: &request::Parts,
         body: &Bytes,
         source: Source,
     ) -> Response<Bytes> {
-        if !is_for_this_host(self, request) {
+        if !is_for_this_host(self.server, request) {
             return self.misdirected();
         }
         let query = match request.method {
@@ -71,7 +71,7 @@ impl OAuthService {
         };
         let silent = valid
             .is_silent()
-            .then(|| [false, true].map(|signed_in| valid.silent_failure(&self.server, signed_in)));
+            .then(|| [false, true].map(|signed_in| valid.silent_failure(self.server, signed_in)));
         let Ok(pending) = self.server.begin(valid, &browser) else {
             return self.failure_page(StatusCode::INTERNAL_SERVER_ERROR);
         };
@@ -115,7 +115,7 @@ impl OAuthService {
         if !self.server.has_consented(pending, session).await? {
             return Ok(None);
         }
-        let approval = Approval::of(pending.scope().clone());
+        let approval = Approval::remembered(pending.scope().clone());
         match self.server.approve(pending, session, approval).await {
             Ok(redirect) => Ok(Some(redirect)),
             Err(ApprovalError::Storage(error)) => Err(error),
@@ -129,7 +129,7 @@ impl OAuthService {
         body: &Bytes,
         source: Source,
     ) -> Response<Bytes> {
-        if !is_for_this_host(self, request) {
+        if !is_for_this_host(self.server, request) {
             return self.misdirected();
         }
         if request.method != Method::POST {
@@ -185,8 +185,15 @@ impl OAuthService {
                 self.settle(&pending, session.as_ref(), outcome, caller)
                     .await
             }
-            Err(_) => self.failure_page(StatusCode::SERVICE_UNAVAILABLE),
+            Err(error) => self.pages_failed(&error),
         }
+    }
+
+    /// The pages could not say what to do.
+    pub(super) fn pages_failed(&self, error: &InteractionError) -> Response<Bytes> {
+        let cause = std::error::Error::source(error).map(tracing::field::display);
+        tracing::warn!(cause, "{error}");
+        self.failure_page(StatusCode::SERVICE_UNAVAILABLE)
     }
 
     /// Does what the pages want, short of a sign-in.
@@ -255,7 +262,7 @@ impl OAuthService {
                 let (empty, session) = (Form::default(), Some(&session));
                 match self.ask(&pending, session, &empty, caller).await {
                     Ok(outcome) => self.settle(&pending, session, outcome, caller).await,
-                    Err(_) => self.failure_page(StatusCode::SERVICE_UNAVAILABLE),
+                    Err(error) => self.pages_failed(&error),
                 }
             }
         };
@@ -288,7 +295,7 @@ impl OAuthService {
     ) -> Result<Outcome, InteractionError> {
         let handle = self.server.seal(pending)?;
         let action = self.server.config().issuer.endpoint_path(INTERACT);
-        let server = &*self.server;
+        let server = self.server;
         let visit = Visit {
             server,
             pending,
@@ -348,9 +355,13 @@ impl OAuthService {
             AuthorizeFailure::Redirect {
                 to,
                 when: RedirectWhen::AtOnce,
-                ..
-            } => see_other(to.location()),
+                error,
+            } => {
+                trace_error(error.code().as_str());
+                see_other(to.location())
+            }
             AuthorizeFailure::Redirect { to, error, .. } => {
+                trace_error(error.code().as_str());
                 let message = error.to_string();
                 let notice = Notice::ConfirmRedirect {
                     host: to.host(),
@@ -361,6 +372,16 @@ impl OAuthService {
                 self.page(page.with_status(StatusCode::BAD_REQUEST))
             }
             AuthorizeFailure::Unavailable(error) => self.storage_page(error),
+            AuthorizeFailure::Limited(limited) => {
+                let seconds = limited.retry_after.as_seconds();
+                let message = format!(
+                    "too many sign-ins were begun from here; try again in {seconds} seconds"
+                );
+                let mut response = self.error_page(StatusCode::TOO_MANY_REQUESTS, &message);
+                let headers = response.headers_mut();
+                headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+                response
+            }
             _ => self.failure_page(StatusCode::INTERNAL_SERVER_ERROR),
         }
     }
@@ -371,15 +392,14 @@ impl OAuthService {
     }
 
     pub(super) fn error_page(&self, status: StatusCode, message: &str) -> Response<Bytes> {
-        self.page(
-            self.interaction
-                .notice(&Notice::Error { message })
-                .with_status(status),
-        )
+        let request = self.server.context().request;
+        let notice = Notice::Error { message, request };
+        self.page(self.interaction.notice(&notice).with_status(status))
     }
 
     /// The person keeps the transaction: going back and sending the form again continues it.
     pub(super) fn storage_page(&self, error: &StorageError) -> Response<Bytes> {
+        encode::report(error);
         self.failure_page(match error.kind() {
             StorageErrorKind::Corrupt => StatusCode::INTERNAL_SERVER_ERROR,
             _ => StatusCode::SERVICE_UNAVAILABLE,
@@ -387,11 +407,9 @@ impl OAuthService {
     }
 
     pub(super) fn failure_page(&self, status: StatusCode) -> Response<Bytes> {
-        let mut response = self.page(
-            self.interaction
-                .notice(&Notice::TryAgain)
-                .with_status(status),
-        );
+        let request = self.server.context().request;
+        let notice = Notice::TryAgain { request };
+        let mut response = self.page(self.interaction.notice(&notice).with_status(status));
         if status == StatusCode::SERVICE_UNAVAILABLE {
             response
                 .headers_mut()

@@ -66,8 +66,19 @@ fn server_failure(failure: &TokenError) -> Response<Bytes> {
     }
 }
 
+/// Tells the log, and nobody else, what the backend said. Losing races is no failure of it.
+pub(crate) fn report(cause: &StorageError) {
+    let said = std::error::Error::source(cause).map(tracing::field::display);
+    match cause.kind() {
+        StorageErrorKind::Corrupt => tracing::error!(cause = said, "{cause}"),
+        StorageErrorKind::Contended => tracing::debug!(cause = said, "{cause}"),
+        _ => tracing::warn!(cause = said, "{cause}"),
+    }
+}
+
 /// A backend that is down is not the client's fault, and must not cost it its tokens.
 pub(crate) fn storage_failure(cause: &StorageError) -> Response<Bytes> {
+    report(cause);
     match cause.kind() {
         StorageErrorKind::Unavailable
         | StorageErrorKind::Indeterminate

@@ -8,7 +8,7 @@ use oauth_core::types::redirect_uri::RedirectKind;
 use oauth_core::types::{AuthenticationContext, Scope, Subject, Timestamp};
 use oauth_core::{
     Approval, ApprovalError, Authentication, BrowserBinding, CarryOutError, ConsentPage, Decided,
-    Decision, DecisionError, HandOffError, OperatorError, PendingAuthorization, Source,
+    Decision, DecisionError, HandOffError, OperatorError, PendingAuthorization,
 };
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -18,7 +18,7 @@ use crate::document::{error, method_not_allowed};
 use crate::server::authorize::see_other;
 use crate::server::decode;
 use crate::server::encode::{self, without_cors};
-use crate::server::service::{OAuthService, is_for_this_host};
+use crate::server::service::{Call, is_for_this_host};
 
 /// Where a back end asks what a request is about, below the issuer.
 pub(crate) const TRANSACTION: &str = "/authorize/transaction";
@@ -50,7 +50,7 @@ enum DecisionRequest {
     },
 }
 
-impl OAuthService {
+impl Call<'_> {
     /// Sends the browser to a consent page elsewhere.
     pub(super) fn hand_off(
         &self,
@@ -73,9 +73,8 @@ impl OAuthService {
         &self,
         request: &request::Parts,
         body: &Bytes,
-        source: Source,
     ) -> Response<Bytes> {
-        let asked: TransactionRequest = match self.posted_by_operator(request, body, source).await {
+        let asked: TransactionRequest = match self.posted_by_operator(request, body).await {
             Ok(asked) => asked,
             Err(refusal) => return refusal,
         };
@@ -86,13 +85,8 @@ impl OAuthService {
     }
 
     /// `POST /authorize/decision`: what they decided.
-    pub(super) async fn decision(
-        &self,
-        request: &request::Parts,
-        body: &Bytes,
-        source: Source,
-    ) -> Response<Bytes> {
-        let decided: DecisionRequest = match self.posted_by_operator(request, body, source).await {
+    pub(super) async fn decision(&self, request: &request::Parts, body: &Bytes) -> Response<Bytes> {
+        let decided: DecisionRequest = match self.posted_by_operator(request, body).await {
             Ok(decided) => decided,
             Err(refusal) => return refusal,
         };
@@ -120,7 +114,7 @@ impl OAuthService {
 
     /// `GET /authorize/resume`: the browser brings a decision.
     pub(super) async fn carry_out(&self, request: &request::Parts) -> Response<Bytes> {
-        if !is_for_this_host(self, request) {
+        if !is_for_this_host(self.server, request) {
             return self.misdirected();
         }
         // A decision is carried out here, which no HEAD may do.
@@ -152,7 +146,6 @@ impl OAuthService {
         &self,
         request: &request::Parts,
         body: &Bytes,
-        source: Source,
     ) -> Result<T, Response<Bytes>> {
         if request.method != Method::POST {
             return Err(without_cors(method_not_allowed("POST")));
@@ -161,7 +154,7 @@ impl OAuthService {
             Ok(credential) => credential,
             Err(decode::MalformedBearer) => Some(""),
         };
-        let proven = self.server.authenticate_operator(credential, source).await;
+        let proven = self.server.authenticate_operator(credential).await;
         proven.map_err(|failure| refuse_operator(&failure))?;
         decode::json_object(&request.headers, body)
             .map_err(|message| refuse(StatusCode::BAD_REQUEST, "invalid_request", message))

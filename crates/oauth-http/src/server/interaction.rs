@@ -6,7 +6,7 @@ use oauth_core::session::Authentication;
 use oauth_core::storage::StorageError;
 use oauth_core::types::env::EntropyError;
 use oauth_core::{
-    Approval, AuthorizationServer, ConsentPage, PendingAuthorization, Session, Source,
+    Approval, AuthorizationServer, ConsentPage, PendingAuthorization, RequestId, Session, Source,
 };
 
 use crate::server::account::AccountPages;
@@ -141,9 +141,14 @@ pub enum Notice<'a> {
     Error {
         /// In words, without secrets.
         message: &'a str,
+        /// What to say when asking for help: the request's name in the logs.
+        request: Option<RequestId>,
     },
     /// The server is in trouble; the same request may work in a moment.
-    TryAgain,
+    TryAgain {
+        /// As above.
+        request: Option<RequestId>,
+    },
     /// The client's request was wrong, and going back to it leaves for a host that nobody vouches
     /// for: the person decides.
     ConfirmRedirect {

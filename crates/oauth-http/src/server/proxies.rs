@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use http::HeaderMap;
-use oauth_core::Source;
+use oauth_core::{RequestId, Source};
 
 /// Which header the trusted proxies write. They must overwrite or append to it; any other is the
 /// requester's own words and is not read.
@@ -24,6 +24,7 @@ pub enum ForwardedHeader {
 pub struct TrustedProxies {
     networks: Vec<Network>,
     header: ForwardedHeader,
+    name_requests: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -50,7 +51,38 @@ impl TrustedProxies {
         Ok(Self {
             networks: networks?,
             header,
+            name_requests: false,
         })
+    }
+
+    /// Lets the proxies name requests too, by the trace id of `traceparent` (W3C Trace Context
+    /// §3.2), so that their logs and our events speak of the same one. They must make or replace
+    /// that header: one that they pass on is in the requester's words.
+    #[must_use]
+    pub const fn naming_requests(mut self) -> Self {
+        self.name_requests = true;
+        self
+    }
+
+    /// The name that a trusted proxy gave the request.
+    pub(crate) fn request(&self, peer: Source, headers: &HeaderMap) -> Option<RequestId> {
+        let peer = peer.0?.to_canonical();
+        if !self.name_requests || !self.networks.iter().any(|network| network.holds(peer)) {
+            return None;
+        }
+        let mut values = headers.get_all("traceparent").iter();
+        let text = values.next()?.to_str().ok()?;
+        // Version, trace, parent, flags; a later version may have more.
+        let mut parts = text.split('-');
+        let (version, trace, parent, flags) =
+            (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+        let lengths = (version.len(), parent.len(), flags.len()) == (2, 16, 2);
+        let ends = version != "00" || parts.next().is_none();
+        let hexadecimal = [version, parent, flags]
+            .iter()
+            .all(|part| part.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')));
+        let sound = lengths && ends && hexadecimal && version != "ff" && parent != "0".repeat(16);
+        (sound && values.next().is_none()).then(|| RequestId::parse(trace))?
     }
 
     /// The address that the outermost trusted proxy saw: reading from the right, the first that

@@ -3,24 +3,19 @@
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, Response, StatusCode, request};
+use oauth_core::RegistrationError;
 use oauth_core::types::registration::ClientMetadata;
-use oauth_core::{RegistrationError, Source};
 
 use crate::document::{allow_any_origin, error, method_not_allowed, no_store, preflight};
-use crate::server::service::OAuthService;
+use crate::server::service::Call;
 use crate::server::{decode, encode};
 
 /// Where clients register, below the issuer.
 pub(crate) const REGISTER: &str = "/register";
 
-impl OAuthService {
+impl Call<'_> {
     /// `POST /register`.
-    pub(super) async fn register(
-        &self,
-        request: &request::Parts,
-        body: &Bytes,
-        source: Source,
-    ) -> Response<Bytes> {
+    pub(super) async fn register(&self, request: &request::Parts, body: &Bytes) -> Response<Bytes> {
         match request.method {
             Method::POST => {}
             Method::OPTIONS => return preflight("POST, OPTIONS"),
@@ -36,7 +31,7 @@ impl OAuthService {
             Ok(metadata) => metadata,
             Err(message) => return invalid(message),
         };
-        match self.server.register_with(metadata, token, source).await {
+        match self.server.register_with(metadata, token).await {
             Ok(information) => encode::json(StatusCode::CREATED, &information, 768),
             Err(failure) => registration_error(&failure),
         }
@@ -48,7 +43,6 @@ impl OAuthService {
         client_id: &str,
         request: &request::Parts,
         body: &Bytes,
-        source: Source,
     ) -> Response<Bytes> {
         const ALLOWED: &str = "GET, PUT, DELETE, OPTIONS";
         match request.method {
@@ -73,9 +67,7 @@ impl OAuthService {
                 match document(&request.headers, body) {
                     Ok(metadata) => {
                         let server = &self.server;
-                        server
-                            .update_registration(client_id, token, metadata, source)
-                            .await
+                        server.update_registration(client_id, token, metadata).await
                     }
                     Err(message) => return invalid(message),
                 }

@@ -3,13 +3,17 @@
 use std::sync::Arc;
 
 use bytes::{Buf, Bytes};
-use http::header;
+use http::header::{self, HeaderMap};
 use http::{Method, Request, Response, StatusCode, request};
 use http_body::Body;
 use http_body_util::{BodyExt, Limited};
 use oauth_core::hand_off::RESUME;
 use oauth_core::types::TokenRequest;
-use oauth_core::{AuthorizationServer, ClientAssertion, PresentedClient, Source, TokenError};
+use oauth_core::{
+    AuthorizationServer, ClientAssertion, Context, PresentedClient, Source, TokenError,
+};
+use tracing::Instrument as _;
+use tracing::field::{Empty, display};
 
 use crate::document::{self, Document, error, method_not_allowed, preflight};
 use crate::server::account::{AccountPaths, AccountRoute};
@@ -27,13 +31,23 @@ const MAX_TARGET: usize = 16 * 1024;
 
 /// The authorization server's endpoints over HTTP.
 pub struct OAuthService {
-    pub(crate) server: Arc<AuthorizationServer>,
-    pub(crate) interaction: Arc<dyn Interaction>,
-    pub(crate) cookies: Cookies,
-    pub(crate) account_paths: AccountPaths,
+    server: Arc<AuthorizationServer>,
+    interaction: Arc<dyn Interaction>,
+    cookies: Cookies,
+    account_paths: AccountPaths,
     metadata: Document,
     routes: Vec<(String, Route)>,
     proxies: Option<TrustedProxies>,
+}
+
+/// One request on its way to an answer.
+#[derive(Clone, Copy)]
+pub(crate) struct Call<'a> {
+    /// The server, within this request.
+    pub(crate) server: &'a AuthorizationServer,
+    pub(crate) interaction: &'a dyn Interaction,
+    pub(crate) cookies: &'a Cookies,
+    pub(crate) account_paths: &'a AccountPaths,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -179,46 +193,97 @@ impl OAuthService {
                 "the address is too long",
             );
         }
-        let source = match &self.proxies {
-            None => source,
-            Some(proxies) => proxies.source(source, &request.headers),
-        };
         let path = request.uri.path();
-        let Some((_, route)) = self.routes.iter().find(|(held, _)| serves(held, path)) else {
+        let served = self.routes.iter().find(|(held, _)| serves(held, path));
+        let span = tracing::info_span!(
+            "request",
+            http.request.method = known(&request.method),
+            http.route = served.map(|(held, _)| held.as_str()),
+            http.response.status_code = Empty,
+            request = Empty,
+            oauth.client = Empty,
+            oauth.grant = Empty,
+            oauth.error = Empty,
+        );
+        let route = served.map(|(_, route)| *route);
+        let answer = self.answer(route, request, body, source);
+        let response = answer.instrument(span.clone()).await;
+        span.record("http.response.status_code", response.status().as_u16());
+        response
+    }
+
+    async fn answer(
+        &self,
+        route: Option<Route>,
+        request: request::Parts,
+        body: Bytes,
+        source: Source,
+    ) -> Response<Bytes> {
+        let Some(route) = route else {
             return error(StatusCode::NOT_FOUND, "not_found", "nothing is here");
         };
         match route {
-            Route::Metadata => self.metadata.answer(&request),
+            Route::Metadata => return self.metadata.answer(&request),
             // Keys change while we run, and are asked for seldom.
             Route::Jwks => {
                 let keys = serde_json::json!({ "keys": self.server.public_jwks() });
-                Document::render(&keys).answer(&request)
+                return Document::render(&keys).answer(&request);
             }
-            Route::Authorize => self.authorize(&request, &body, source).await,
-            Route::Interact => self.interact(&request, &body, source).await,
-            Route::Account(route) => self.account(*route, &request, &body, source).await,
-            Route::Introspect => {
-                encode::without_cors(self.post(*route, &request, &body, source).await)
-            }
-            Route::Transaction => self.transaction(&request, &body, source).await,
-            Route::Decision => self.decision(&request, &body, source).await,
-            Route::Resume => self.carry_out(&request).await,
-            Route::Register => self.register(&request, &body, source).await,
-            Route::Manage => {
-                let client_id = path.rsplit('/').next().unwrap_or_default();
-                self.manage(client_id, &request, &body, source).await
-            }
-            Route::Token | Route::Revoke => self.post(*route, &request, &body, source).await,
+            _ => {}
         }
+        let context = self.context(source, &request.headers);
+        let server = self.server.within(context);
+        let call = Call {
+            server: &server,
+            interaction: &*self.interaction,
+            cookies: &self.cookies,
+            account_paths: &self.account_paths,
+        };
+        if let Some(request) = context.request {
+            tracing::Span::current().record("request", display(request));
+        }
+        call.answer(route, &request, &body).await
     }
 
-    async fn post(
+    /// Where a request came from, and its name: a proxy's where one is believed, or a new one.
+    fn context(&self, peer: Source, headers: &HeaderMap) -> Context {
+        let (source, named) = match &self.proxies {
+            None => (peer, None),
+            Some(proxies) => (
+                proxies.source(peer, headers),
+                proxies.request(peer, headers),
+            ),
+        };
+        Context::new(named.or_else(|| self.server.name_request()), source)
+    }
+}
+
+impl Call<'_> {
+    async fn answer(
         &self,
         route: Route,
         request: &request::Parts,
         body: &Bytes,
-        source: Source,
     ) -> Response<Bytes> {
+        let source = self.server.context().source;
+        match route {
+            Route::Authorize => self.authorize(request, body, source).await,
+            Route::Interact => self.interact(request, body, source).await,
+            Route::Account(route) => self.account(route, request, body, source).await,
+            Route::Transaction => self.transaction(request, body).await,
+            Route::Decision => self.decision(request, body).await,
+            Route::Resume => self.carry_out(request).await,
+            Route::Introspect => encode::without_cors(self.post(route, request, body).await),
+            Route::Register => self.register(request, body).await,
+            Route::Manage => {
+                let client_id = request.uri.path().rsplit('/').next().unwrap_or_default();
+                self.manage(client_id, request, body).await
+            }
+            _ => self.post(route, request, body).await,
+        }
+    }
+
+    async fn post(&self, route: Route, request: &request::Parts, body: &Bytes) -> Response<Bytes> {
         match request.method {
             Method::POST => {}
             Method::OPTIONS if route != Route::Introspect => return preflight("POST, OPTIONS"),
@@ -249,15 +314,15 @@ impl OAuthService {
         let fail = |failure: TokenError| encode::token_error(&failure, used_header);
         match route {
             Route::Token => {
-                let answer = self.server.token(presented, &form, source).await;
+                let answer = self.server.token(presented, &form).await;
                 answer.map_or_else(fail, |response| encode::token(&response))
             }
             Route::Revoke => {
-                let answer = self.server.revoke(presented, &form, source).await;
+                let answer = self.server.revoke(presented, &form).await;
                 answer.map_or_else(fail, |()| encode::revoked())
             }
             _ => {
-                let answer = self.server.introspect(presented, &form, source).await;
+                let answer = self.server.introspect(presented, &form).await;
                 answer.map_or_else(fail, |claims| encode::introspection(claims.as_ref()))
             }
         }
@@ -269,6 +334,22 @@ impl std::fmt::Debug for OAuthService {
         f.debug_struct("OAuthService")
             .field("server", &self.server)
             .finish_non_exhaustive()
+    }
+}
+
+/// A method in the words of RFC 9110 §9; others are a requester's own.
+fn known(method: &Method) -> &str {
+    match *method {
+        Method::GET
+        | Method::HEAD
+        | Method::POST
+        | Method::PUT
+        | Method::DELETE
+        | Method::OPTIONS
+        | Method::PATCH
+        | Method::TRACE
+        | Method::CONNECT => method.as_str(),
+        _ => "_OTHER",
     }
 }
 
@@ -288,8 +369,8 @@ fn bad_request(message: &str) -> Response<Bytes> {
 
 /// Whether a browser's request for a page reached the host it was meant for. A loopback server
 /// can be reached under any name that somebody lets resolve to it, so there the name must be ours.
-pub(crate) fn is_for_this_host(service: &OAuthService, request: &request::Parts) -> bool {
-    let issuer = &service.server.config().issuer;
+pub(crate) fn is_for_this_host(server: &AuthorizationServer, request: &request::Parts) -> bool {
+    let issuer = &server.config().issuer;
     if !issuer.is_loopback_http() {
         return true;
     }

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, header};
 use oauth_core::types::SecretHash;
-use oauth_core::{ConsentPage, Event, EventSink};
+use oauth_core::{ConsentPage, EventSink, Noted};
 use oauth_http::server::{
     Interaction, InteractionError, Notice, OAuthService, Outcome, Page, Visit,
 };
@@ -36,8 +36,8 @@ impl Interaction for Elsewhere {
 pub struct Book(Arc<Mutex<Vec<String>>>);
 
 impl EventSink for Book {
-    fn record(&self, event: &Event<'_>) {
-        self.0.lock().unwrap().push(format!("{event:?}"));
+    fn record(&self, noted: &Noted<'_>) {
+        self.0.lock().unwrap().push(format!("{:?}", noted.event()));
     }
 }
 

@@ -1,5 +1,6 @@
 use super::*;
 use crate::theme::PLAIN;
+use oauth_http::server::RequestId;
 
 fn consent(name: &str, scopes: &[(&str, &str)]) -> String {
     consent_by(name, None, scopes)
@@ -90,9 +91,11 @@ fn errors_become_sentences() {
         &PLAIN,
         &Notice::Error {
             message: "the client is not known here",
+            request: RequestId::parse("4bf92f3577b34da6a3ce929d0e0e4736"),
         },
     );
     assert!(page.html.contains("The client is not known here."));
+    assert!(page.html.contains("4bf92f3577b34da6a3ce929d0e0e4736"));
     let leave = Notice::ConfirmRedirect {
         host: "app.example",
         location: "https://app.example/cb?error=x&state=\"y",
@@ -107,7 +110,7 @@ fn errors_become_sentences() {
 
 #[test]
 fn the_style_is_let_through_by_its_digest_and_is_the_only_one() {
-    let page = notice_page(&PLAIN, &Notice::TryAgain);
+    let page = notice_page(&PLAIN, &Notice::TryAgain { request: None });
     assert!(page.style_hash.starts_with("sha256-"));
     assert_eq!(page.html.matches("<style>").count(), 1);
     assert!(!page.html.contains("style=\""));

@@ -113,10 +113,16 @@ impl Quickstart {
 
     /// Runs a command on the records in a folder, for a server on this port; gives its output.
     pub fn command(folder: &Path, port: u16, command: &str) -> String {
+        Self::command_with(folder, port, &[command])
+    }
+
+    /// The same with flags of its own.
+    pub fn command_with(folder: &Path, port: u16, arguments: &[&str]) -> String {
         let done = Command::new(env!("CARGO_BIN_EXE_quickstart"))
             .current_dir(folder)
             .env_remove("OAUTH_ROOT_SECRET")
-            .args([command, "--listen", &format!("127.0.0.1:{port}")])
+            .args(arguments)
+            .args(["--listen", &format!("127.0.0.1:{port}")])
             .output()
             .unwrap();
         assert!(done.status.success(), "{done:?}");

@@ -116,10 +116,12 @@ pub(crate) fn redeem(
         expires_at,
     });
     if request.wants_refresh {
+        // Many clients sign in anew rather than refresh, and leave a grant behind each time.
+        let unrefreshed = lifetimes.refresh_idle.min(policy.unrefreshed_lifetime);
         next.refresh = Some(RefreshTokenRecord {
             hash: fresh.refresh_hash,
             generation: 0,
-            expires_at: now.plus(lifetimes.refresh_idle).min(grant.expires_at),
+            expires_at: now.plus(unrefreshed).min(grant.expires_at),
             predecessor: None,
         });
     }

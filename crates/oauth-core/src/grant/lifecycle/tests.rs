@@ -157,10 +157,32 @@ fn a_record_is_kept_until_nothing_can_come_back() {
     let grant = approved(Epochs::default(), late);
     assert_eq!(grant.retain_until, late.plus(policy.clock_skew));
     let grant = redeemed(Epochs::default());
-    let last = NOW.plus(policy.refresh_idle_lifetime);
+    let last = NOW.plus(policy.unrefreshed_lifetime);
     assert_eq!(grant.retain_until, last.plus(policy.clock_skew));
     // Closing keeps the tombstone as long.
     let closed = close(&grant, ClosedReason::Revoked, NOW);
     assert_eq!(closed.retain_until, grant.retain_until);
     assert!(closed.code.is_none() && closed.refresh.is_none() && closed.access.is_empty());
+    // Making room keeps it only as long as the form and the code could bring it back.
+    let crowded = make_room(&grant, &policy, NOW);
+    assert_eq!(crowded.retain_until, replay.plus(policy.clock_skew));
+    assert_eq!(crowded.closed.unwrap().reason, ClosedReason::MadeRoom);
+}
+
+/// A grant was last used when it was last approved, redeemed or refreshed, whatever has expired
+/// since; and it lives while anything under it can be presented.
+#[test]
+fn a_grant_lives_and_is_used() {
+    let policy = config().policy;
+    let fresh = approved(Epochs::default(), NOW);
+    assert_eq!(last_used(&fresh), NOW);
+    assert!(is_alive(&fresh, NOW));
+    assert!(!is_alive(&fresh, NOW.plus(policy.code_lifetime)));
+    let mut grant = redeemed(Epochs::default());
+    assert!(is_alive(&grant, NOW.plus(policy.access_token_lifetime)));
+    assert!(!is_alive(&grant, NOW.plus(policy.unrefreshed_lifetime)));
+    let later = NOW.plus(Lifetime::minutes(7));
+    grant.access[0].issued_at = later;
+    assert_eq!(last_used(&grant), later);
+    assert!(!is_alive(&make_room(&grant, &policy, later), later));
 }
