@@ -34,10 +34,7 @@ export async function run(context) {
   await withQuickstart(context, 'chromium', {}, (server) =>
     withClient(context, server, 'chromium', async (pages) => {
       await signInStory(context, pages);
-      await doubleClickStory(context, pages);
-      await tabsStory(context, pages);
-      await otherOriginStory(context, pages);
-      await namesStory(context, pages);
+      for (const story of [doubleClickStory, tabsStory, otherOriginStory, namesStory]) await story(context, pages);
     }),
   );
   await withQuickstart(context, 'chromium, account', { store: 'account.db' }, (server) =>

@@ -3,7 +3,7 @@
 mod common;
 
 use std::io::Write;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use common::{Server, cookies, handle, text};
 use http::{Request, header};
@@ -26,6 +26,10 @@ impl Write for Log {
         Ok(())
     }
 }
+
+/// Whether a span is watched is remembered for the whole process, so one test must not be the first
+/// to open a span, unwatched, while the other begins to watch.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 /// Runs a story at this level; gives the lines of the log.
 fn traced(level: Level, story: impl FnOnce()) -> Vec<String> {
@@ -54,6 +58,7 @@ fn has(line: &str, fields: &[&str]) -> bool {
 /// error; one below it for every verb of the store; and nothing of what the request carried.
 #[test]
 fn a_request_is_one_span_and_the_store_is_below_it() {
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let server = Server::new();
     let verifier = "v".repeat(43);
     let to = server.sign_in(&server.public, &verifier);
@@ -131,6 +136,7 @@ fn a_request_is_one_span_and_the_store_is_below_it() {
 /// AS-SEC-5: a page about a failure names the request and never the cause; the log has both.
 #[test]
 fn a_failure_can_be_found_by_what_its_page_says() {
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let server = Server::new();
     let verifier = "v".repeat(43);
     let page = server.authorize(&server.query(&server.public, &verifier), "");
