@@ -128,6 +128,7 @@ pub mod digest_id;
 pub mod error;
 pub mod grant;
 pub mod key;
+pub mod key_text;
 pub mod record;
 pub mod registration;
 pub mod replay;
