@@ -31,10 +31,12 @@ use std::process::Command;
 mod instance;
 mod mariadb;
 mod postgres;
+mod redis;
 
 pub use self::instance::{Instance, Recipe};
 pub use self::mariadb::MariaDb;
 pub use self::postgres::Postgres;
+pub use self::redis::{Redis, RedisCluster};
 
 /// What a server promises of a write that it has acknowledged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
