@@ -1,0 +1,80 @@
+//! One server or a cluster: who is asked about which key.
+//!
+//! A command is sent again in two cases only, and in both the server has said that it did nothing:
+//! it does not know the script, or the key is kept elsewhere.
+
+mod cluster;
+
+use std::sync::Arc;
+
+use redis::Value;
+
+use self::cluster::Cluster;
+use crate::checks::{self, Said};
+use crate::dial::Dialling;
+use crate::error::{Failure, OpenError};
+use crate::node::Node;
+use crate::scripts::Request;
+use crate::settings::{RedisSettings, Target};
+
+/// Whom a store keeps its records with.
+pub(crate) enum Servers {
+    One(Arc<Node>),
+    Cluster(Cluster),
+}
+
+impl Servers {
+    /// Connects to the first of the addresses that answers, and to its whole cluster if it belongs
+    /// to one. Answers what is to be warned of as well.
+    pub(crate) async fn open(
+        target: &Target,
+        settings: &RedisSettings,
+    ) -> Result<(Self, Vec<checks::Warning>), OpenError> {
+        let dialling = Dialling::new(target, settings)?;
+        let mut failed = None;
+        for address in &target.addresses {
+            let node = Node::new(address.clone(), &dialling);
+            let said = match Said::by(&node).await {
+                Ok(said) => said,
+                Err(why) => {
+                    let address = address.to_string();
+                    failed.get_or_insert(OpenError::Unreachable {
+                        address,
+                        why: why.to_string(),
+                    });
+                    continue;
+                }
+            };
+            said.is_usable(&node)?;
+            if !said.is_cluster() {
+                let warnings = checks::warnings(&node, &said, false).await;
+                return Ok((Self::One(node), warnings));
+            }
+            if target.database != 0 {
+                return Err(OpenError::DatabaseOfCluster {
+                    address: address.to_string(),
+                });
+            }
+            let cluster = Cluster::open(node, &target.addresses, &dialling).await?;
+            let mut warnings = Vec::new();
+            for node in cluster.primaries() {
+                let said = Said::by(&node).await.unwrap_or_default();
+                for warning in checks::warnings(&node, &said, true).await {
+                    if !warnings.contains(&warning) {
+                        warnings.push(warning);
+                    }
+                }
+            }
+            return Ok((Self::Cluster(cluster), warnings));
+        }
+        Err(failed.unwrap_or(OpenError::Address("a Redis URL names a host")))
+    }
+
+    /// Sends a request to whoever keeps its keys.
+    pub(crate) async fn send(&self, request: &Request) -> Result<Value, Failure> {
+        match self {
+            Self::One(node) => node.send(request, false).await,
+            Self::Cluster(cluster) => cluster.send(request).await,
+        }
+    }
+}
