@@ -107,6 +107,11 @@ pub enum Event<'a> {
         /// Which limit.
         limit: &'static str,
     },
+    /// The limiter failed, so an attempt was counted in this process alone.
+    NotCounted {
+        /// Which limit.
+        limit: &'static str,
+    },
     /// A person refused one.
     GrantDenied {
         /// To whom.

@@ -65,6 +65,7 @@ pub use connected::ConnectedGrant;
 pub use event::{Event, EventSink, NoEvents};
 pub use keys::{KeyRingError, RootSecret};
 pub use limit::{DangerNoLimits, InProcessLimiter, Limit, Limited, RateLimiter, Source};
+pub use oauth_storage::{Attempt, Hit};
 pub use outbound::{Fetched, NoOutbound, Outbound, OutboundError};
 pub use policy::{ResourceMode, ResourcePolicy, ScopePolicy, ServerConfig, ServerPolicy};
 pub use redirect::Redirect;

@@ -5,17 +5,10 @@ use std::net::IpAddr;
 use std::sync::Mutex;
 
 use async_trait::async_trait;
+use oauth_storage::{Attempt, Hit, StorageError};
 use oauth_types::{Lifetime, Timestamp};
 
-/// Counts attempts. A port, so that replicas can share the count.
-#[async_trait]
-pub trait RateLimiter: Send + Sync {
-    /// Counts one attempt under `key` and says whether it is within `limit`.
-    ///
-    /// # Errors
-    /// [`Limited`] with the time after which to try again.
-    async fn hit(&self, limit: &Limit, key: &str, now: Timestamp) -> Result<(), Limited>;
-}
+pub use oauth_storage::RateLimiter;
 
 /// So many attempts in so much time.
 #[derive(Debug, Clone, Copy)]
@@ -101,8 +94,8 @@ pub struct DangerNoLimits;
 
 #[async_trait]
 impl RateLimiter for DangerNoLimits {
-    async fn hit(&self, _: &Limit, _: &str, _: Timestamp) -> Result<(), Limited> {
-        Ok(())
+    async fn hit(&self, _: Attempt<'_>, _: Timestamp) -> Result<Hit, StorageError> {
+        Ok(Hit::Allowed)
     }
 }
 
@@ -113,9 +106,8 @@ pub struct InProcessLimiter(Mutex<HashMap<String, (Timestamp, u32)>>);
 
 const MOST_WINDOWS: usize = 100_000;
 
-#[async_trait]
-impl RateLimiter for InProcessLimiter {
-    async fn hit(&self, limit: &Limit, key: &str, now: Timestamp) -> Result<(), Limited> {
+impl InProcessLimiter {
+    pub(crate) fn count(&self, attempt: Attempt<'_>, now: Timestamp) -> Hit {
         let mut windows = self
             .0
             .lock()
@@ -127,19 +119,26 @@ impl RateLimiter for InProcessLimiter {
             windows.retain(|_, (start, _)| *start > median);
         }
         let (start, count) = windows
-            .entry(format!("{}|{key}", limit.name))
+            .entry(format!("{}|{}", attempt.what, attempt.by))
             .or_insert((now, 0));
-        if now.since(*start) >= limit.per {
+        if now.since(*start) >= attempt.per {
             (*start, *count) = (now, 0);
         }
-        if *count >= limit.attempts {
+        if *count >= attempt.allowed {
             let elapsed = now.since(*start).as_seconds();
-            let left = limit.per.as_seconds().saturating_sub(elapsed).max(1);
-            return Err(Limited {
+            let left = attempt.per.as_seconds().saturating_sub(elapsed).max(1);
+            return Hit::TooMany {
                 retry_after: Lifetime::seconds(left),
-            });
+            };
         }
         *count += 1;
-        Ok(())
+        Hit::Allowed
+    }
+}
+
+#[async_trait]
+impl RateLimiter for InProcessLimiter {
+    async fn hit(&self, attempt: Attempt<'_>, now: Timestamp) -> Result<Hit, StorageError> {
+        Ok(self.count(attempt, now))
     }
 }

@@ -4,7 +4,7 @@
 use std::sync::{Arc, RwLock};
 
 use oauth_jose::PublicJwk;
-use oauth_storage::{ClientRecord, Epochs, Storage, StorageError};
+use oauth_storage::{Attempt, ClientRecord, Epochs, Hit, Storage, StorageError};
 use oauth_types::env::{Clock, Entropy};
 use oauth_types::metadata::AuthorizationServerMetadata;
 use oauth_types::{Subject, Timestamp};
@@ -109,6 +109,8 @@ pub struct AuthorizationServer {
     pub(crate) root: RootSecret,
     pub(crate) documents: Documents,
     pub(crate) client_keys: KeyCache,
+    /// What is counted while the limiter fails.
+    own_counts: InProcessLimiter,
     ports: Ports,
 }
 
@@ -139,6 +141,7 @@ impl AuthorizationServer {
             ring: RwLock::new(Arc::new(ring)),
             root: root.clone(),
             documents: Documents::default(),
+            own_counts: InProcessLimiter::default(),
             client_keys: KeyCache::default(),
             ports,
         })
@@ -159,16 +162,33 @@ impl AuthorizationServer {
         &*self.ports.entropy
     }
 
-    /// Counts one attempt of something under `key`, and notes it when that was one too many.
+    /// Counts one attempt of something under `key`, and notes it when that was one too many. While
+    /// the limiter fails, this process counts for itself.
     ///
     /// # Errors
     /// [`Limited`] with the time after which to try again.
     pub async fn count(&self, limit: &Limit, key: &str, now: Timestamp) -> Result<(), Limited> {
-        let counted = self.ports.limiter.hit(limit, key, now).await;
-        if counted.is_err() {
-            self.record(Event::Limited { limit: limit.name });
+        let attempt = Attempt {
+            what: limit.name,
+            by: key,
+            allowed: limit.attempts,
+            per: limit.per,
+        };
+        let hit = match self.ports.limiter.hit(attempt, now).await {
+            Ok(hit) => hit,
+            // Neither may everybody guess freely because a counter is gone, nor nobody sign in.
+            Err(_) => {
+                self.record(Event::NotCounted { limit: limit.name });
+                self.own_counts.count(attempt, now)
+            }
+        };
+        match hit {
+            Hit::Allowed => Ok(()),
+            Hit::TooMany { retry_after } => {
+                self.record(Event::Limited { limit: limit.name });
+                Err(Limited { retry_after })
+            }
         }
-        counted
     }
 
     /// Where documents from elsewhere come from.

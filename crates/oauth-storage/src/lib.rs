@@ -129,6 +129,7 @@ pub mod error;
 pub mod grant;
 pub mod key;
 pub mod key_text;
+pub mod limit;
 pub mod record;
 pub mod registration;
 pub mod replay;
@@ -147,6 +148,7 @@ pub use grant::{
     RefreshTokenRecord,
 };
 pub use key::{KeyRingId, KeyRingRecord};
+pub use limit::{Attempt, Hit, RateLimiter};
 pub use record::{Kind, Record, Shape};
 pub use registration::{PageNumber, RegistrationEntry, RegistrationPageRecord};
 pub use replay::ReplayRecord;
