@@ -121,12 +121,6 @@ pub enum OpenError {
         /// What it runs.
         found: String,
     },
-    /// Databases other than 0 do not exist in a cluster.
-    #[error("{address} belongs to a cluster, which has no database but 0")]
-    DatabaseOfCluster {
-        /// Where.
-        address: String,
-    },
     /// The certificates that TLS trusts cannot be read.
     #[error("TLS: {0}")]
     Certificates(String),

@@ -34,6 +34,7 @@ mod checks;
 mod dial;
 mod error;
 mod keys;
+mod limiter;
 mod listing;
 mod node;
 mod scripts;

@@ -22,7 +22,7 @@ macro_rules! script {
 // -> 1 when it was inserted
 script!(
     INSERT = r"
-if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
+if redis.call('STRLEN', KEYS[1]) > 0 then return 0 end
 if ARGV[3] ~= '' then redis.call('ZADD', KEYS[2], ARGV[3], ARGV[4]) end
 if ARGV[2] == '' then redis.call('SET', KEYS[1], ARGV[1])
 else redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2]) end

@@ -50,11 +50,6 @@ impl Servers {
                 let warnings = checks::warnings(&node, &said, false).await;
                 return Ok((Self::One(node), warnings));
             }
-            if target.database != 0 {
-                return Err(OpenError::DatabaseOfCluster {
-                    address: address.to_string(),
-                });
-            }
             let cluster = Cluster::open(node, &target.addresses, &dialling).await?;
             let mut warnings = Vec::new();
             for node in cluster.primaries() {

@@ -1,0 +1,493 @@
+//! What the contract cannot ask of every store: what is sent to Redis, how often, and what is said
+//! of a server that falls short.
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::time::Duration;
+
+use common::{block_on, fresh, settings};
+use oauth_storage::{
+    Delete, Filter, Insert, Page, Replace, ReplayRecord, Storage, StorageErrorKind, SubjectRecord,
+};
+use oauth_storage_redis::{OpenError, RedisStorage, Warning};
+use oauth_testkit::contract::samples::{Sample, at, grant, grant_of, retained};
+use oauth_testkit::servers::{Durability, Redis, RedisCluster};
+use oauth_types::{Subject, TenantId};
+
+fn own(settings: &[&str]) -> Option<Redis> {
+    Redis::start_with(Durability::Relaxed, settings)
+}
+
+/// How often each command came from outside since the last time. Scripts' own are left out: none
+/// of them uses what is counted here.
+fn commands(redis: &Redis) -> BTreeMap<String, u64> {
+    let said = redis.run(&["INFO", "commandstats"]);
+    redis.run(&["CONFIG", "RESETSTAT"]);
+    let line = |line: &str| {
+        let (name, rest) = line.strip_prefix("cmdstat_")?.split_once(":calls=")?;
+        let calls = rest.split_once(',')?.0.parse().ok()?;
+        let counted = ["get", "evalsha", "eval", "exists", "zrem", "zrangebyscore"];
+        counted.contains(&name).then(|| (name.to_owned(), calls))
+    };
+    said.lines().filter_map(line).collect()
+}
+
+fn sent(redis: &Redis) -> Vec<(String, u64)> {
+    commands(redis).into_iter().collect()
+}
+
+#[test]
+fn each_verb_costs_redis_what_is_documented() {
+    let Some(redis) = own(&[]) else { return };
+    let only = |name: &str, calls| vec![(name.to_owned(), calls)];
+    block_on(async {
+        let store = fresh(redis.url()).await.0;
+        let grants = store.grants();
+        // The scripts are sent once in full.
+        let read = async || grants.find(&grant(1).id).await.unwrap().unwrap();
+        grants.insert(grant(1)).await.unwrap();
+        grants
+            .replace(read().await.revision, grant(1))
+            .await
+            .unwrap();
+        sent(&redis);
+
+        let found = read().await;
+        assert_eq!(sent(&redis), only("get", 1), "find");
+        grants
+            .replace(found.revision, grant(1).marked(1))
+            .await
+            .unwrap();
+        assert_eq!(sent(&redis), only("evalsha", 1), "replace");
+        grants
+            .replace(found.revision, grant(1).marked(2))
+            .await
+            .unwrap();
+        assert_eq!(sent(&redis), only("evalsha", 1), "a replace that lost");
+        grants.insert(grant(2)).await.unwrap();
+        assert_eq!(
+            sent(&redis),
+            only("evalsha", 3),
+            "insert: two listings, then the record"
+        );
+        let replay = ReplayRecord::sample(1);
+        assert_eq!(
+            store.replays().insert(replay.clone()).await.unwrap(),
+            Insert::Inserted
+        );
+        assert_eq!(
+            store.replays().insert(replay).await.unwrap(),
+            Insert::Exists
+        );
+        assert_eq!(
+            sent(&redis),
+            only("evalsha", 2),
+            "what nobody lists: once each"
+        );
+    });
+}
+
+/// A server that lost its scripts is given them again; nothing else is ever sent twice.
+#[test]
+fn redis_is_told_again_only_what_it_says_it_does_not_know() {
+    let Some(redis) = own(&[]) else { return };
+    block_on(async {
+        let store = fresh(redis.url()).await.0;
+        store.grants().insert(grant(1)).await.unwrap();
+        let found = store.grants().find(&grant(1).id).await.unwrap().unwrap();
+        redis.run(&["SCRIPT", "FLUSH"]);
+        sent(&redis);
+        let answer = store
+            .grants()
+            .replace(found.revision, grant(1).marked(1))
+            .await
+            .unwrap();
+        assert!(matches!(answer, Replace::Replaced(_)));
+        let told = commands(&redis);
+        assert_eq!(told.get("eval"), Some(&1), "{told:?}");
+        let found = store.grants().find(&grant(1).id).await.unwrap().unwrap();
+        assert_eq!(found.record.mark(), 1);
+    });
+}
+
+#[test]
+fn a_full_redis_refuses_writes_and_goes_on_reading() {
+    let Some(redis) = own(&[]) else { return };
+    block_on(async {
+        let store = fresh(redis.url()).await.0;
+        store.grants().insert(grant(1)).await.unwrap();
+        let found = store.grants().find(&grant(1).id).await.unwrap().unwrap();
+        redis.run(&["CONFIG", "SET", "maxmemory", "1"]);
+        let refused = store.grants().insert(grant(2)).await.unwrap_err();
+        assert_eq!(refused.kind(), StorageErrorKind::Unavailable);
+        let refused = store
+            .grants()
+            .replace(found.revision, grant(1))
+            .await
+            .unwrap_err();
+        assert_eq!(refused.kind(), StorageErrorKind::Unavailable);
+        assert!(
+            refused.source().unwrap().to_string().contains("OOM"),
+            "{refused:?}"
+        );
+        let still = store.grants().find(&grant(1).id).await.unwrap().unwrap();
+        assert_eq!(still.revision, found.revision);
+        redis.run(&["CONFIG", "SET", "maxmemory", "0"]);
+        assert_eq!(
+            store.grants().insert(grant(2)).await.unwrap(),
+            Insert::Inserted
+        );
+    });
+}
+
+#[test]
+fn what_is_not_ours_in_redis_is_corrupt_and_left_alone() {
+    let Some(redis) = own(&[]) else { return };
+    block_on(async {
+        let store = RedisStorage::open(redis.url()).await.unwrap();
+        let alice = SubjectRecord::new(Subject::new("alice"));
+        store.subjects().insert(alice.clone()).await.unwrap();
+        let revision = store
+            .subjects()
+            .find(&alice.id)
+            .await
+            .unwrap()
+            .unwrap()
+            .revision;
+        let key = redis.run(&["KEYS", "*:alice"]).trim().to_owned();
+        let value = redis.run(&["GET", &key]);
+        let value = value.trim_end();
+        for damaged in [
+            value.replace("\"v\":1", "\"v\":2"),
+            value.replace("\"v\":1", "\"v\":1,\"needs\":[\"x\"]"),
+            value[..50].to_owned(),
+            value[..5].to_owned(),
+            value.replace("\"id\":\"alice\"", "\"id\":\"bob\""),
+        ] {
+            assert_ne!(damaged, value);
+            redis.run(&["SET", &key, &damaged]);
+            let error = store.subjects().find(&alice.id).await.unwrap_err();
+            assert_eq!(error.kind(), StorageErrorKind::Corrupt, "{damaged}");
+        }
+        redis.run(&["DEL", &key]);
+        redis.run(&["SADD", &key, "x"]);
+        let error = store.subjects().find(&alice.id).await.unwrap_err();
+        assert_eq!(error.kind(), StorageErrorKind::Corrupt);
+        let error = store.subjects().replace(revision, alice).await.unwrap_err();
+        assert_eq!(error.kind(), StorageErrorKind::Corrupt);
+        assert_eq!(redis.run(&["SCARD", &key]).trim(), "1");
+    });
+}
+
+/// M10: whoever runs a server that loses, evicts or fails over is told, and so is whoever may not
+/// know.
+#[test]
+fn a_redis_that_promises_less_is_named() {
+    let Some(good) = Redis::start(Durability::Durable) else {
+        return;
+    };
+    let warnings = |url: &str| {
+        block_on(RedisStorage::open(url))
+            .unwrap()
+            .warnings()
+            .to_vec()
+    };
+    assert_eq!(warnings(good.url()), []);
+    good.run(&["CONFIG", "SET", "appendfsync", "everysec"]);
+    good.run(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]);
+    let found = [
+        Warning::LogNotSynced {
+            found: "everysec".to_owned(),
+        },
+        Warning::Evicts {
+            found: "allkeys-lru".to_owned(),
+        },
+    ];
+    assert_eq!(warnings(good.url()), found);
+
+    let Some(replica) = own(&[&format!("replicaof 127.0.0.1 {}", good.instance().port())]) else {
+        return;
+    };
+    let refused = block_on(RedisStorage::open(replica.url())).unwrap_err();
+    assert!(matches!(refused, OpenError::Replica { .. }), "{refused}");
+    for _ in 0..100 {
+        if warnings(good.url()).contains(&Warning::Replicated { replicas: 1 }) {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert!(warnings(good.url()).contains(&Warning::Replicated { replicas: 1 }));
+
+    good.run(&[
+        "ACL", "SETUSER", "app", "on", ">p@ss", "~*", "+@all", "-config",
+    ]);
+    let url = good.url().replace("redis://", "redis://app:p%40ss@");
+    let found = warnings(&url);
+    for setting in ["appendonly", "maxmemory-policy"] {
+        assert!(
+            found.contains(&Warning::Unreadable { setting }),
+            "{found:?}"
+        );
+    }
+    let Some(forgetful) = own(&[]) else { return };
+    assert_eq!(warnings(forgetful.url()), [Warning::NoLog]);
+    for warning in found.iter().chain(&[Warning::NoLog]) {
+        assert!(!warning.to_string().is_empty());
+    }
+}
+
+#[test]
+fn a_redis_that_cannot_be_opened_says_why_and_no_password() {
+    let Some(redis) = own(&["requirepass swordfish"]) else {
+        return;
+    };
+    let open = |url: &str| block_on(RedisStorage::open(url));
+    let with = |password: &str| {
+        redis
+            .url()
+            .replace("redis://", &format!("redis://:{password}@"))
+    };
+    for wrong in [redis.url().to_owned(), with("guessed")] {
+        let refused = open(&wrong).unwrap_err();
+        assert!(
+            matches!(refused, OpenError::Unreachable { .. }),
+            "{refused}"
+        );
+        assert!(!format!("{refused} {refused:?}").contains("guessed"));
+    }
+    let store = open(&with("swordfish")).unwrap();
+    assert!(!format!("{store:?}").contains("swordfish"));
+    let nobody = open("redis://127.0.0.1:1").unwrap_err().to_string();
+    assert!(
+        nobody.contains("127.0.0.1:1") && nobody.contains("refused"),
+        "{nobody}"
+    );
+    assert!(matches!(
+        open("http://x").unwrap_err(),
+        OpenError::Address(_)
+    ));
+    if let Some(cluster) = RedisCluster::shared() {
+        let database = format!("{}/1", cluster.nodes()[0].url());
+        let refused = open(&database).unwrap_err().to_string();
+        assert!(refused.contains("cluster"), "{refused}");
+        // The first of several that answers is enough.
+        let one = format!("redis://127.0.0.1:1,{}", &cluster.url()["redis://".len()..]);
+        open(&one).unwrap();
+    }
+}
+
+#[test]
+fn redis_over_tls_is_believed_only_by_its_certificate() {
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let (certificate, key) = (made.cert.pem(), made.signing_key.serialize_pem());
+    let Some(redis) = Redis::start_tls(&certificate, &key) else {
+        return;
+    };
+    let trusted = redis.instance().folder().join("certificate.pem");
+    block_on(async {
+        let stranger = RedisStorage::open_with(redis.url(), settings())
+            .await
+            .unwrap_err();
+        assert!(
+            matches!(
+                stranger,
+                OpenError::Unreachable { .. } | OpenError::Certificates(_)
+            ),
+            "{stranger}"
+        );
+        let plain = redis.url().replace("rediss", "redis");
+        assert!(RedisStorage::open_with(&plain, settings()).await.is_err());
+        let settings = settings().trusting(&trusted);
+        let store = RedisStorage::open_with(redis.url(), settings)
+            .await
+            .unwrap();
+        store.grants().insert(grant(1)).await.unwrap();
+        assert!(store.grants().find(&grant(1).id).await.unwrap().is_some());
+    });
+}
+
+/// A record leaves by itself a day after its time at the earliest, whatever the sweep does; one
+/// without a date stays.
+#[test]
+fn records_in_redis_outlive_their_date_by_a_day() {
+    let Some(redis) = own(&[]) else { return };
+    const DAY: i64 = 86_400_000;
+    let left = |pattern: &str| {
+        let key = redis.run(&["KEYS", pattern]).trim().to_owned();
+        assert!(!key.is_empty() && !key.contains('\n'), "{key}");
+        redis.run(&["PTTL", &key]).trim().parse::<i64>().unwrap()
+    };
+    block_on(async {
+        let clock = oauth_testkit::FixedClock::at(at(0).as_unix());
+        let settings = settings().clock(clock);
+        let store = RedisStorage::open_with(redis.url(), settings)
+            .await
+            .unwrap();
+        let person = SubjectRecord::new(Subject::new("alice"));
+        store.subjects().insert(person).await.unwrap();
+        assert_eq!(left("*subjects*:alice"), -1);
+        for (seconds, expected) in [(3600, DAY + 3_600_000), (-3600, DAY)] {
+            let record = retained(grant(7), seconds);
+            store.grants().insert(record.clone()).await.unwrap();
+            let found = left(&format!("*:{}", record.id));
+            assert!((expected - 60_000..=expected).contains(&found), "{found}");
+            let revision = store
+                .grants()
+                .find(&record.id)
+                .await
+                .unwrap()
+                .unwrap()
+                .revision;
+            store
+                .grants()
+                .replace(revision, retained(grant(7), seconds + 60))
+                .await
+                .unwrap();
+            let found = left(&format!("*:{}", record.id));
+            assert!(
+                found >= expected - 60_000,
+                "a replacement is dated, too: {found}"
+            );
+            let revision = store
+                .grants()
+                .find(&record.id)
+                .await
+                .unwrap()
+                .unwrap()
+                .revision;
+            store.grants().delete(&record.id, revision).await.unwrap();
+        }
+    });
+}
+
+/// What is left of records that left by themselves does not stay in the way, nor uncounted.
+#[test]
+fn what_left_redis_by_itself_is_not_counted_as_swept() {
+    let Some(redis) = own(&[]) else { return };
+    block_on(async {
+        let store = RedisStorage::open(redis.url()).await.unwrap();
+        for number in 0..40 {
+            store
+                .grants()
+                .insert(retained(grant(number), -1))
+                .await
+                .unwrap();
+        }
+        let keys = redis.run(&["KEYS", "*grants*:*"]);
+        let records = keys
+            .lines()
+            .filter(|key| !key.contains("/subject/") && !key.contains("/client/"));
+        let gone: Vec<&str> = records
+            .filter(|key| !key.ends_with("/due"))
+            .take(30)
+            .collect();
+        redis.run(&[&["DEL"], &*gone].concat());
+        assert_eq!(store.grants().sweep(at(0), 5).await.unwrap(), 5);
+        assert_eq!(store.grants().sweep(at(0), 100).await.unwrap(), 5);
+        assert_eq!(store.grants().sweep(at(0), 100).await.unwrap(), 0);
+        assert!(
+            !redis.run(&["KEYS", "*/due"]).contains("due"),
+            "dates are left over"
+        );
+    });
+}
+
+/// Entries of a listing that stand for nothing go, once they are old enough for their record to
+/// be there: with a listing, and a few with every write.
+#[test]
+fn listings_in_redis_do_not_fill_with_what_is_gone() {
+    let Some(redis) = own(&[]) else { return };
+    let listing = |who: &str| {
+        format!(
+            "oauth:{{{}/grants/subject/{who}}}",
+            TenantId::single().as_str()
+        )
+    };
+    let count = |who: &str| -> u64 { redis.run(&["ZCARD", &listing(who)]).trim().parse().unwrap() };
+    let plant = |who: &str, number: u64, age: u64| {
+        let now: u64 = redis
+            .run(&["TIME"])
+            .lines()
+            .next()
+            .unwrap()
+            .parse()
+            .unwrap();
+        let stamp = format!("{:011}000000", now - age);
+        let script = "return redis.call('ZADD', KEYS[1], 0, ARGV[1] .. '\\0' .. ARGV[2])";
+        let id = grant(number).id.to_string();
+        redis.run(&["EVAL", script, "1", &listing(who), &id, &stamp]);
+    };
+    block_on(async {
+        let store = RedisStorage::open(redis.url()).await.unwrap();
+        store
+            .grants()
+            .insert(grant_of(1, "alice", "app"))
+            .await
+            .unwrap();
+        for number in 100..200 {
+            plant("alice", number, 400);
+        }
+        for number in 200..203 {
+            plant("alice", number, 200);
+        }
+        let by = Filter::Subject(Subject::new("alice"));
+        let page = store.grants().list(&by, &Page::first(10)).await.unwrap();
+        assert_eq!((page.items.len(), page.next), (1, None));
+        // Its own, and the three whose record may be on its way.
+        assert_eq!(count("alice"), 4);
+
+        for number in 300..400 {
+            plant("bob", number, 400);
+        }
+        for number in 400..500 {
+            store
+                .grants()
+                .insert(grant_of(number, "bob", "app"))
+                .await
+                .unwrap();
+        }
+        assert!(count("bob") < 130, "{}", count("bob"));
+        let mut page = Page::first(7);
+        let mut shown = 0;
+        loop {
+            let listed = store
+                .grants()
+                .list(&Filter::Subject(Subject::new("bob")), &page)
+                .await
+                .unwrap();
+            shown += listed.items.len();
+            match listed.next {
+                Some(next) => page.after = Some(next),
+                None => break,
+            }
+        }
+        assert_eq!(shown, 100);
+
+        // A record that is listed twice loses the older entry, never both; one that is deleted
+        // loses what is old enough.
+        plant("carol", 600, 500);
+        plant("carol", 600, 400);
+        store
+            .grants()
+            .insert(grant_of(600, "carol", "app"))
+            .await
+            .unwrap();
+        let by = Filter::Subject(Subject::new("carol"));
+        for _ in 0..2 {
+            let listed = store.grants().list(&by, &Page::first(10)).await.unwrap();
+            assert_eq!(listed.items.len(), 1);
+        }
+        assert_eq!(count("carol"), 1);
+        redis.run(&["DEL", &listing("carol")]);
+        plant("carol", 600, 400);
+        let found = store.grants().find(&grant(600).id).await.unwrap().unwrap();
+        let answer = store
+            .grants()
+            .delete(&grant(600).id, found.revision)
+            .await
+            .unwrap();
+        assert_eq!((answer, count("carol")), (Delete::Deleted, 0));
+    });
+}
