@@ -10,14 +10,15 @@ const LONGEST: usize = 255;
 /// Begins the digest of a text that cannot stand for itself.
 const DIGEST: &str = "#sha256:";
 
-/// The text for a key: the identifier itself, or its digest when it is longer than 255 bytes. An
-/// identifier that looks like a digest is digested too, so no two share a text. The empty text is
-/// left for what is absent.
+/// The text for a key: the identifier itself, or its digest when it is longer than 255 bytes or
+/// holds the zero character, which PostgreSQL cannot keep. An identifier that looks like a digest
+/// is digested too, so no two share a text. The empty text is left for what is absent.
 pub fn short(id: &str) -> Cow<'_, str> {
-    if id.is_empty() || id.len() > LONGEST || id.starts_with(DIGEST) {
-        return Cow::Owned(digest(id));
+    let fits = !id.is_empty() && id.len() <= LONGEST && !id.contains('\0');
+    if fits && !id.starts_with(DIGEST) {
+        return Cow::Borrowed(id);
     }
-    Cow::Borrowed(id)
+    Cow::Owned(digest(id))
 }
 
 /// The text for something that may be absent.
@@ -50,5 +51,6 @@ mod tests {
         assert_eq!(digest.len(), 72);
         assert_ne!(short(&digest), digest);
         assert_ne!(short(""), optional(None));
+        assert!(short("a\0b").starts_with(DIGEST));
     }
 }

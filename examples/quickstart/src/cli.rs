@@ -22,7 +22,8 @@ pub(crate) struct Flags {
     /// How clients reach this server, when that is not the listening address.
     #[arg(long, value_name = "URL")]
     pub(crate) public_url: Option<String>,
-    /// Where records are kept: a folder, `memory`, or `sqlite:FILE`.
+    /// Where records are kept: a folder, `memory`, `sqlite:FILE`, or `redis://HOST:PORT` (`rediss:` for
+    /// TLS), be it one server or a cluster.
     #[arg(long, default_value = ".quickstart", value_name = "WHERE")]
     pub(crate) data: String,
     /// Which web framework serves it.

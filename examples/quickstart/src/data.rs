@@ -9,8 +9,9 @@ use std::sync::Arc;
 use oauth_core::storage::{GrantType, Storage, TokenEndpointAuthMethod};
 use oauth_core::types::env::OsEntropy;
 use oauth_core::types::{ClientId, ResourceUri, SecretHash, SecretText};
-use oauth_core::{PreregisteredClient, RootSecret};
+use oauth_core::{PreregisteredClient, RateLimiter, RootSecret};
 use oauth_storage_memory::MemoryStorage;
+use oauth_storage_redis::RedisStorage;
 use oauth_storage_sql::SqliteStorage;
 
 /// Where this example keeps what must outlive it.
@@ -21,6 +22,8 @@ pub(crate) struct Store {
     pub(crate) storage: Arc<dyn Storage>,
     /// Where it is, for people.
     pub(crate) place: String,
+    /// Counts attempts for everybody who shares the store, if it can.
+    pub(crate) limiter: Option<Arc<dyn RateLimiter>>,
 }
 
 /// Opens what `--data` names.
@@ -30,13 +33,22 @@ pub(crate) async fn open(data: &str) -> Result<Store, Box<dyn Error>> {
         return Ok(Store {
             storage: Arc::new(MemoryStorage::new()),
             place,
+            limiter: None,
         });
     }
     let file = match data.split_once(':') {
         Some(("sqlite", file)) => PathBuf::from(file.strip_prefix("//").unwrap_or(file)),
-        Some((scheme @ ("postgres" | "postgresql" | "mysql" | "redis" | "rediss"), _)) => {
+        Some(("redis" | "rediss", _)) => {
+            let storage = RedisStorage::open(data).await?;
+            return Ok(Store {
+                storage: Arc::new(storage.clone()),
+                place: format!("in Redis at {}", hosts_of(data)),
+                limiter: Some(Arc::new(storage)),
+            });
+        }
+        Some((scheme @ ("postgres" | "postgresql" | "mysql"), _)) => {
             return Err(format!(
-                "--data {scheme}: is not built yet; use a folder, memory or sqlite:FILE"
+                "--data {scheme}: is not built yet; use a folder, memory, sqlite:FILE or redis://HOST"
             )
             .into());
         }
@@ -52,7 +64,15 @@ pub(crate) async fn open(data: &str) -> Result<Store, Box<dyn Error>> {
     Ok(Store {
         storage: Arc::new(storage),
         place: file.display().to_string(),
+        limiter: None,
     })
+}
+
+/// The hosts in a URL, without the password that may stand before them.
+fn hosts_of(url: &str) -> &str {
+    let (_, rest) = url.split_once("://").unwrap_or_default();
+    let (rest, _) = rest.split_once('/').unwrap_or((rest, ""));
+    rest.rsplit('@').next().unwrap_or_default()
 }
 
 /// The root secret: from the file named, from `OAUTH_ROOT_SECRET`, or made here for development.

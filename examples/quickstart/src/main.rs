@@ -88,6 +88,8 @@ async fn run(flags: Flags) -> Result<(), Box<dyn Error>> {
     let mut ports = Ports::new(SystemClock, OsEntropy).events(LoggedEvents);
     if flags.danger_no_rate_limits {
         ports = ports.limiter(DangerNoLimits);
+    } else if let Some(limiter) = store.limiter {
+        ports = ports.limiter(limiter);
     }
     // Clients may bring a document about themselves instead of registering.
     match documents(&flags, &issuer) {
