@@ -34,8 +34,8 @@ mod postgres;
 mod redis;
 
 pub use self::instance::{Instance, Recipe};
-pub use self::mariadb::MariaDb;
-pub use self::postgres::Postgres;
+pub use self::mariadb::{MariaDb, MariaDbDatabase};
+pub use self::postgres::{Postgres, PostgresDatabase};
 pub use self::redis::{Redis, RedisCluster};
 
 /// What a server promises of a write that it has acknowledged.
