@@ -2,10 +2,11 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, RedisConnectionInfo};
+use redis::{AsyncConnectionConfig, RedisConnectionInfo, Value};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
@@ -23,6 +24,7 @@ pub(crate) struct Dialling {
     pub(crate) connect_patience: Duration,
     pub(crate) patience: Duration,
     pub(crate) connections: usize,
+    primaries_only: AtomicBool,
 }
 
 /// A connection, and the work on it, which ends when the connection does.
@@ -50,7 +52,14 @@ impl Dialling {
             connect_patience: settings.connect_patience,
             patience: settings.patience,
             connections: settings.connections.clamp(1, 64),
+            primaries_only: AtomicBool::new(false),
         }))
+    }
+
+    /// From now on a server that follows another is no server. In a cluster it answers for itself:
+    /// who follows there serves nothing of what is asked here.
+    pub(crate) fn insist_on_primaries(&self) {
+        self.primaries_only.store(true, Ordering::Relaxed);
     }
 
     /// Connects, once.
@@ -91,7 +100,23 @@ impl Dialling {
             .set_pipeline_buffer_size(QUEUE);
         let made = MultiplexedConnection::new_with_config(&self.info, stream, config).await;
         let (connection, work) = made.map_err(|error| error.to_string())?;
-        Ok((connection, Box::pin(work)))
+        let mut work: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(work);
+        if self.primaries_only.load(Ordering::Relaxed) {
+            // Roles change, and what a follower says may be outdated.
+            let role = redis::cmd("ROLE");
+            let mut asking = connection.clone();
+            let said = tokio::select! {
+                said = asking.send_packed_command(&role) => said,
+                () = &mut work => return Err("the connection was closed".to_owned()),
+            };
+            if let Ok(Value::Array(said)) = said
+                && let Some(Value::BulkString(role)) = said.first()
+                && role != b"master"
+            {
+                return Err("it follows another server".to_owned());
+            }
+        }
+        Ok((connection, work))
     }
 }
 

@@ -109,7 +109,13 @@ impl Node {
                 line.health.answers.fetch_add(1, Ordering::Relaxed);
                 self.answers.fetch_add(1, Ordering::Relaxed);
                 answer.and_then(whole).map_err(|error| match error.code() {
-                    Some(_) => Failure::Refused(error),
+                    Some(code) => {
+                        if code == "READONLY" {
+                            // It follows another by now: whoever connects anew may find that one.
+                            line.health.given_up.notify_one();
+                        }
+                        Failure::Refused(error)
+                    }
                     None => Failure::NoAnswer(error.to_string()),
                 })
             }
@@ -192,7 +198,7 @@ async fn keep(address: Address, dialling: Arc<Dialling>, state: watch::Sender<St
                 }
                 let next = tokio::select! {
                     () = work => State::Connecting,
-                    () = health.given_up.notified() => State::Down("it does not answer".into()),
+                    () = health.given_up.notified() => State::Down("it does not answer, or follows another".into()),
                     () = state.closed() => return,
                 };
                 if let State::Down(why) = &next {

@@ -1,7 +1,7 @@
 //! One server or a cluster: who is asked about which key.
 //!
-//! A command is sent again in two cases only, and in both the server has said that it did nothing:
-//! it does not know the script, or the key is kept elsewhere.
+//! A command is sent again in three cases only, and in each the server has said that it did
+//! nothing: it does not know the script, the key is kept elsewhere, or it is just being moved.
 
 mod cluster;
 
@@ -47,6 +47,7 @@ impl Servers {
             };
             said.is_usable(&node)?;
             if !said.is_cluster() {
+                dialling.insist_on_primaries();
                 let warnings = checks::warnings(&node, &said, false).await;
                 return Ok((Self::One(node), warnings));
             }

@@ -96,7 +96,7 @@ impl Table {
         }
     }
 
-    async fn replace_as<R: Record>(
+    async fn replace_as(
         &self,
         expected: Revision,
         written: &Written,
@@ -240,7 +240,7 @@ impl<R: Record> RecordStore<R> for Table {
         let next = Revision::new(expected.number() + 1);
         let written = Written::of(self, &record, next)?;
         match self
-            .replace_as::<R>(expected, &written, &listing_of(&record))
+            .replace_as(expected, &written, &listing_of(&record))
             .await?
         {
             Replaced::Missing => return Ok(Replace::Missing),
@@ -258,7 +258,7 @@ impl<R: Record> RecordStore<R> for Table {
         let filters = filters_of(&record);
         let begun = Instant::now();
         self.enter::<R>(&filters, &written.id).await?;
-        match self.replace_as::<R>(expected, &written, "").await? {
+        match self.replace_as(expected, &written, "").await? {
             Replaced::Missing => Ok(Replace::Missing),
             Replaced::Conflict | Replaced::IsListedElsewhere => Ok(Replace::Conflict),
             Replaced::Done => {

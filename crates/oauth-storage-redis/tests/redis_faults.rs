@@ -7,47 +7,15 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use common::{block_on, fresh, settings};
-use oauth_storage::{Insert, Replace, Storage, StorageError, StorageErrorKind};
+use common::{
+    AT_ONCE, BACK, WHILE_OPEN, block_on, find, fresh, insert, most, recovery, settings, timed,
+};
+use oauth_storage::{Insert, Replace, Storage, StorageErrorKind};
 use oauth_storage_redis::RedisStorage;
 use oauth_testkit::contract::samples::{Sample, grant};
-use oauth_testkit::servers::{Durability, Redis, RedisCluster};
-
-/// Design of the store: refused at once, hanging no longer than its patience, back within five
-/// seconds.
-const AT_ONCE: Duration = Duration::from_millis(100);
-const WHILE_OPEN: Duration = Duration::from_millis(50);
-const BACK: Duration = Duration::from_secs(5);
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "how long it took is what is tested"
-)]
-fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
-    let begun = Instant::now();
-    let done = work();
-    (done, begun.elapsed())
-}
-
-fn find(store: &RedisStorage, number: u64) -> Result<bool, StorageError> {
-    block_on(store.grants().find(&grant(number).id)).map(|found| found.is_some())
-}
-
-fn insert(store: &RedisStorage, number: u64) -> Result<Insert, StorageError> {
-    block_on(store.grants().insert(grant(number)))
-}
-
-/// How long it takes until a reading works again.
-fn recovery(store: &RedisStorage, number: u64) -> Duration {
-    let (_, took) = timed(|| {
-        while find(store, number).is_err() {
-            std::thread::sleep(Duration::from_millis(10));
-        }
-    });
-    took
-}
+use oauth_testkit::servers::{Durability, Redis};
 
 #[test]
 fn a_redis_that_is_gone_is_unavailable_at_once_and_then_back_with_everything() {
@@ -60,13 +28,13 @@ fn a_redis_that_is_gone_is_unavailable_at_once_and_then_back_with_everything() {
     }
     for round in 0..3 {
         redis.instance().kill();
-        let mut slowest = Duration::ZERO;
+        let mut times = Vec::new();
         for number in 100..200 {
             let (answer, took) = timed(|| insert(&store, number));
             assert_eq!(answer.unwrap_err().kind(), StorageErrorKind::Unavailable);
-            slowest = slowest.max(took);
+            times.push(took);
         }
-        assert!(slowest < AT_ONCE, "{slowest:?}");
+        assert!(most(times) < AT_ONCE);
         assert_eq!(
             find(&store, 0).unwrap_err().kind(),
             StorageErrorKind::Unavailable
@@ -145,13 +113,15 @@ fn a_redis_that_hangs_costs_its_patience_once() {
     let replace = store.grants().replace(revision, grant(1).marked(7));
     let (answer, took) = timed(|| block_on(replace));
     assert_eq!(answer.unwrap_err().kind(), StorageErrorKind::Indeterminate);
-    assert!(took < patience + AT_ONCE, "{took:?}");
+    assert!(took < patience * 2, "{took:?}");
     std::thread::sleep(Duration::from_millis(50));
+    let mut times = Vec::new();
     for _ in 0..100 {
         let (answer, took) = timed(|| find(&store, 1));
         assert_eq!(answer.unwrap_err().kind(), StorageErrorKind::Unavailable);
-        assert!(took < WHILE_OPEN, "{took:?}");
+        times.push(took);
     }
+    assert!(most(times) < WHILE_OPEN);
     redis.instance().resume();
     let took = recovery(&store, 1);
     assert!(took < BACK, "{took:?}");
@@ -263,140 +233,29 @@ fn a_write_whose_answer_redis_lost_is_never_sent_again() {
     );
 }
 
-/// A cluster without one of its servers: that one's records are unavailable at once, the others
-/// are served, and everything is back when it is.
+/// A server that has become a replica takes no write, and is not read from either once the
+/// connection is made anew.
 #[test]
-fn a_redis_cluster_loses_a_node_and_regains_it() {
-    let Some(cluster) = RedisCluster::start() else {
+fn a_redis_that_is_demoted_is_unavailable_until_it_is_a_primary_again() {
+    let (Some(redis), Some(other)) = (
+        Redis::start(Durability::Relaxed),
+        Redis::start(Durability::Relaxed),
+    ) else {
         return;
     };
-    let store = block_on(fresh(&cluster.url())).0;
-    let numbers = 0..60;
-    for number in numbers.clone() {
-        insert(&store, number).unwrap();
+    let store = block_on(fresh(redis.url())).0;
+    insert(&store, 1).unwrap();
+    let port = other.instance().port().to_string();
+    redis.run(&["REPLICAOF", "127.0.0.1", &port]);
+    let refused = insert(&store, 2).unwrap_err();
+    assert_eq!(refused.kind(), StorageErrorKind::Unavailable);
+    for _ in 0..50 {
+        insert(&store, 2).unwrap_err();
+        std::thread::sleep(Duration::from_millis(10));
     }
-    // Each server has some of them.
-    let lost = &cluster.nodes()[1];
-    lost.instance().kill();
-    let served = |store: &RedisStorage| -> Vec<u64> {
-        numbers
-            .clone()
-            .filter(|number| find(store, *number).is_ok())
-            .collect()
-    };
-    let (first, took) = timed(|| served(&store));
-    assert!(took < Duration::from_secs(2), "{took:?}");
-    assert!(
-        (20..=55).contains(&first.len()),
-        "{} of 60 are served",
-        first.len()
-    );
-    // The servers take a while to agree that it is lost; the answer stays the same.
-    for _ in 0..30 {
-        let (answers, took) = timed(|| {
-            let asked = numbers.clone().map(|number| (number, find(&store, number)));
-            asked.collect::<Vec<_>>()
-        });
-        assert!(took < Duration::from_secs(2), "{took:?}");
-        for (number, answer) in answers {
-            match answer {
-                Ok(found) => assert!(found && first.contains(&number), "{number}"),
-                Err(error) => {
-                    assert_eq!(error.kind(), StorageErrorKind::Unavailable);
-                    assert!(!first.contains(&number), "{number}: {error:?}");
-                }
-            }
-        }
-        std::thread::sleep(Duration::from_millis(100));
-    }
-    for number in &first {
-        let found = block_on(store.grants().find(&grant(*number).id))
-            .unwrap()
-            .unwrap();
-        let answer = block_on(
-            store
-                .grants()
-                .replace(found.revision, grant(*number).marked(1)),
-        );
-        assert!(matches!(answer.unwrap(), Replace::Replaced(_)));
-    }
-    lost.instance().restart();
-    let (_, took) = timed(|| cluster.wait_until_whole());
-    let missing = numbers
-        .clone()
-        .find(|number| !first.contains(number))
-        .unwrap();
-    assert!(
-        recovery(&store, missing) < BACK,
-        "the cluster was whole after {took:?}"
-    );
-    for number in first {
-        let found = block_on(store.grants().find(&grant(number).id))
-            .unwrap()
-            .unwrap();
-        assert_eq!(found.record.mark(), 1);
-    }
-    assert_eq!(insert(&store, 1000).unwrap(), Insert::Inserted);
-}
-
-/// Slots that move to another server while requests come are followed, and no request fails.
-#[test]
-fn a_redis_cluster_moves_slots_under_load() {
-    let Some(cluster) = RedisCluster::start() else {
-        return;
-    };
-    let store = block_on(fresh(&cluster.url())).0;
-    for number in 0..200 {
-        insert(&store, number).unwrap();
-    }
-    let stop = AtomicU32::new(0);
-    std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..4u64)
-            .map(|worker| {
-                let (store, stop) = (&store, &stop);
-                scope.spawn(move || {
-                    let mut done = 0;
-                    while stop.load(Ordering::SeqCst) == 0 || done < 50 {
-                        let number = worker * 50 + done % 50;
-                        done += 1;
-                        let found = block_on(store.grants().find(&grant(number).id)).unwrap();
-                        let found = found.expect("moved, not lost");
-                        let next = grant(number).marked(found.record.mark() + 1);
-                        let answer = block_on(store.grants().replace(found.revision, next));
-                        assert!(matches!(answer.unwrap(), Replace::Replaced(_)));
-                    }
-                    done
-                })
-            })
-            .collect();
-        let from = cluster.nodes()[0]
-            .run(&["CLUSTER", "MYID"])
-            .trim()
-            .to_owned();
-        let to = cluster.nodes()[1]
-            .run(&["CLUSTER", "MYID"])
-            .trim()
-            .to_owned();
-        let host = format!("127.0.0.1:{}", cluster.nodes()[0].instance().port());
-        let mut reshard = std::process::Command::new("redis-cli");
-        reshard.args(["--cluster", "reshard", &host, "--cluster-from", &from]);
-        reshard.args([
-            "--cluster-to",
-            &to,
-            "--cluster-slots",
-            "2000",
-            "--cluster-yes",
-        ]);
-        let moved = reshard.output().unwrap();
-        assert!(
-            moved.status.success(),
-            "{}",
-            String::from_utf8_lossy(&moved.stdout)
-        );
-        stop.store(1, Ordering::SeqCst);
-        for worker in workers {
-            assert!(worker.join().unwrap() >= 50);
-        }
-    });
-    assert!((0..200).all(|number| find(&store, number).unwrap()));
+    let refused = find(&store, 1).unwrap_err();
+    assert_eq!(refused.kind(), StorageErrorKind::Unavailable);
+    redis.run(&["REPLICAOF", "NO", "ONE"]);
+    assert!(recovery(&store, 1) < BACK);
+    assert_eq!(insert(&store, 2).unwrap(), Insert::Inserted);
 }

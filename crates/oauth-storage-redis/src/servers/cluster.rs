@@ -15,7 +15,9 @@ use crate::scripts::Request;
 use crate::settings::Address;
 
 /// How often one request is sent on to where its key is said to be.
-const HOPS: u32 = 5;
+const HOPS: u32 = 16;
+/// How long to wait while the keys of a request are on their way from one server to another.
+const MOVING: Duration = Duration::from_millis(30);
 /// How long to leave the servers alone after asking who keeps what.
 const REST: Duration = Duration::from_millis(250);
 
@@ -97,6 +99,10 @@ impl Cluster {
             let moved = match error.code() {
                 Some("MOVED") => true,
                 Some("ASK") => false,
+                Some("TRYAGAIN") => {
+                    tokio::time::sleep(MOVING).await;
+                    continue;
+                }
                 Some("CLUSTERDOWN" | "MASTERDOWN" | "READONLY") => {
                     self.shared.doubt.notify_one();
                     return Err(failure);
