@@ -12,6 +12,7 @@
 //! one never takes a listed record away.
 
 use std::collections::HashMap;
+use std::sync::atomic::Ordering;
 
 use futures_util::future::join_all;
 use oauth_storage::{Filter, Listed, Page, Record, StorageError, StorageErrorKind, Versioned};
@@ -77,7 +78,11 @@ impl Seen {
                 is_old: written + GRACE < now,
             })
         };
-        let entries = entries.iter().filter_map(entry).collect();
+        let entries = entries.iter().map(entry).collect::<Option<_>>();
+        let entries = entries.ok_or_else(|| {
+            let why = "a listing holds an entry that is not ours";
+            StorageError::new(StorageErrorKind::Corrupt, why)
+        })?;
         Ok(Self { listing, entries })
     }
 }
@@ -170,19 +175,35 @@ impl Table {
         }
     }
 
-    /// Takes out what stands for nothing among entries that were come across.
-    pub(crate) async fn trim<R: Record>(&self, all: Vec<Seen>) {
-        join_all(all.iter().map(async |seen| {
-            let old = seen.entries.iter().filter(|entry| entry.is_old);
-            let dead = join_all(old.map(async |entry| {
-                let request = Request::plain("EXISTS", &self.keys.record(R::KIND, &entry.id));
-                let answer = self.servers.send(&request).await;
-                matches!(answer, Ok(Value::Int(0))).then(|| entry.clone())
-            }));
-            let dead: Vec<Entry> = dead.await.into_iter().flatten().collect();
-            self.take_out(&seen.listing, &dead).await;
-        }))
-        .await;
+    /// Takes out what stands for nothing among entries that were come across, while others go on.
+    pub(crate) fn trim_aside<R: Record>(&self, mut all: Vec<Seen>) {
+        for seen in &mut all {
+            seen.entries.retain(|entry| entry.is_old);
+        }
+        all.retain(|seen| !seen.entries.is_empty());
+        if all.is_empty() {
+            return;
+        }
+        let table = self.clone();
+        tokio::spawn(async move {
+            for seen in all {
+                let dead = join_all(seen.entries.iter().map(async |entry| {
+                    let request = Request::plain("EXISTS", &table.keys.record(R::KIND, &entry.id));
+                    let answer = table.servers.send(&request).await;
+                    matches!(answer, Ok(Value::Int(0))).then(|| entry.clone())
+                }));
+                let dead: Vec<Entry> = dead.await.into_iter().flatten().collect();
+                table.take_out(&seen.listing, &dead).await;
+            }
+        });
+    }
+
+    /// Does [`Self::tidy`] for one record while others go on.
+    pub(crate) fn tidy_aside<R: Record>(&self, filters: Vec<Filter>, id: String) {
+        if !filters.is_empty() {
+            let table = self.clone();
+            tokio::spawn(async move { table.tidy::<R>([(filters, id)]).await });
+        }
     }
 
     /// Takes records out of listings in which they are no longer, if they are no longer.
@@ -238,22 +259,25 @@ impl Table {
     ) -> Result<usize, StorageError> {
         let mut forgotten = 0;
         let buckets: Vec<u16> = (0..BUCKETS).collect();
-        for stride in buckets.chunks(STRIDE) {
+        let strides: Vec<&[u16]> = buckets.chunks(STRIDE).collect();
+        // Where the last one stopped, so that a long sweep in many parts looks at each but once.
+        let first = self.stride.load(Ordering::Relaxed);
+        for turn in first..first + strides.len() {
             // Until nothing of these buckets may go: what left by itself is not counted.
             loop {
-                let wanted = (limit - forgotten).min(SLICE);
-                if wanted == 0 {
+                let left = limit - forgotten;
+                if left == 0 {
+                    self.stride.store(turn % strides.len(), Ordering::Relaxed);
                     return Ok(forgotten);
                 }
-                let asked = stride
-                    .iter()
-                    .map(|bucket| self.may_go::<R>(*bucket, now, wanted));
+                let each = left.div_ceil(STRIDE).min(SLICE);
+                let asked = strides[turn % strides.len()].iter();
+                let asked = asked.map(|bucket| self.may_go::<R>(*bucket, now, each));
                 let found: Result<Vec<_>, _> = join_all(asked).await.into_iter().collect();
-                let mut candidates = found?;
-                let mut left = limit - forgotten;
+                let (mut candidates, mut room) = (found?, left);
                 for (_, ids) in &mut candidates {
-                    ids.truncate(left);
-                    left -= ids.len();
+                    ids.truncate(room);
+                    room -= ids.len();
                 }
                 candidates.retain(|(_, ids)| !ids.is_empty());
                 if candidates.is_empty() {

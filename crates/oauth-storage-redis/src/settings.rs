@@ -23,14 +23,14 @@ pub struct RedisSettings {
 }
 
 impl RedisSettings {
-    /// Two seconds for an answer, one for a connection, two connections to each server, keys that
+    /// Two seconds for an answer, one for a connection, one connection to each server, keys that
     /// begin with `oauth`, the certificates that the operating system trusts, its clock and its
     /// randomness.
     pub fn new() -> Self {
         Self {
             patience: Duration::from_secs(2),
             connect_patience: Duration::from_secs(1),
-            connections: 2,
+            connections: 1,
             prefix: "oauth".to_owned(),
             trusted: None,
             clock: Arc::new(SystemClock),
@@ -52,7 +52,8 @@ impl RedisSettings {
     }
 
     /// How many connections to each server; at least one. All callers share them: what many ask at
-    /// the same time travels together.
+    /// the same time travels together, and the server reads it in one go. So more connections cost
+    /// the server more; they help where one task cannot keep up with what is written and read.
     pub fn connections(mut self, connections: usize) -> Self {
         self.connections = connections;
         self

@@ -1,6 +1,7 @@
 //! The contract, once for all kinds of record.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -26,6 +27,8 @@ pub(crate) struct Table {
     pub(crate) keys: Keys,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
+    /// Where a sweep begins.
+    pub(crate) stride: Arc<AtomicUsize>,
 }
 
 /// How long after its `retain_until` a record leaves by itself, if no sweep took it: longer than
@@ -56,6 +59,7 @@ impl Table {
             keys,
             clock,
             entropy,
+            stride: Arc::default(),
         }
     }
 
@@ -214,8 +218,9 @@ impl<R: Record> RecordStore<R> for Table {
         let begun = Instant::now();
         let seen = self.enter::<R>(&filters, &written.id).await?;
         let request = written.add_to(INSERT.on([&written.key, &written.due]));
-        let (answer, ()) = tokio::join!(self.write(request), self.trim::<R>(seen));
-        match answer? {
+        let answer = self.write(request).await?;
+        self.trim_aside::<R>(seen);
+        match answer {
             Value::Int(0) => Ok(Insert::Exists),
             Value::Int(1) => {
                 self.enter_again::<R>(begun, &filters, &written.id).await?;
@@ -263,7 +268,7 @@ impl<R: Record> RecordStore<R> for Table {
             Replaced::Conflict | Replaced::IsListedElsewhere => Ok(Replace::Conflict),
             Replaced::Done => {
                 self.enter_again::<R>(begun, &filters, &written.id).await?;
-                self.tidy::<R>([(filters_of(&*old), written.id)]).await;
+                self.tidy_aside::<R>(filters_of(&*old), written.id);
                 Ok(Replace::Replaced(next))
             }
         }
@@ -279,8 +284,7 @@ impl<R: Record> RecordStore<R> for Table {
             Value::Int(1) => Ok(Delete::Conflict),
             Value::BulkString(value) => {
                 if let Ok(old) = versioned::<R>(&value) {
-                    self.tidy::<R>([(filters_of(&*old.record), id.into_owned())])
-                        .await;
+                    self.tidy_aside::<R>(filters_of(&*old.record), id.into_owned());
                 }
                 Ok(Delete::Deleted)
             }

@@ -227,3 +227,37 @@ fn a_redis_cluster_moves_one_record_at_a_time() {
         .unwrap();
     assert_eq!(found.record.mark(), 5);
 }
+
+/// One server of a cluster that hangs costs whoever needs it their patience once, and nobody else
+/// anything.
+#[test]
+fn a_redis_cluster_with_a_node_that_hangs_serves_the_others() {
+    let Some(cluster) = RedisCluster::start() else {
+        return;
+    };
+    let patience = Duration::from_millis(400);
+    let settings = common::settings().patience(patience);
+    let store = block_on(RedisStorage::open_with(&cluster.url(), settings)).unwrap();
+    for number in 0..60 {
+        insert(&store, number).unwrap();
+    }
+    cluster.nodes()[2].instance().pause();
+    let (answers, times): (Vec<_>, Vec<_>) =
+        (0..60).map(|number| timed(|| find(&store, number))).unzip();
+    let (served, lost): (Vec<_>, Vec<_>) = answers.into_iter().partition(Result::is_ok);
+    assert!(
+        served.len() >= 20 && lost.len() >= 5,
+        "{} are served",
+        served.len()
+    );
+    for answer in lost {
+        assert_eq!(answer.unwrap_err().kind(), StorageErrorKind::Unavailable);
+    }
+    let waited = times.iter().filter(|took| **took >= patience).count();
+    assert!(waited <= 2, "{waited} waited: {times:?}");
+    cluster.nodes()[2].instance().resume();
+    cluster.wait_until_whole();
+    for number in 0..60 {
+        assert!(recovery(&store, number) < BACK);
+    }
+}

@@ -13,7 +13,7 @@ use oauth_storage::{
 };
 use oauth_storage_redis::{OpenError, RedisStorage, Warning};
 use oauth_testkit::contract::samples::{Sample, at, grant, grant_of, retained};
-use oauth_testkit::servers::{Durability, Redis, RedisCluster};
+use oauth_testkit::servers::{Durability, Redis};
 use oauth_types::{Subject, TenantId};
 
 fn own(settings: &[&str]) -> Option<Redis> {
@@ -238,76 +238,6 @@ fn a_redis_that_promises_less_is_named() {
     }
 }
 
-#[test]
-fn a_redis_that_cannot_be_opened_says_why_and_no_password() {
-    let Some(redis) = own(&["requirepass swordfish"]) else {
-        return;
-    };
-    let open = |url: &str| block_on(RedisStorage::open(url));
-    let with = |password: &str| {
-        redis
-            .url()
-            .replace("redis://", &format!("redis://:{password}@"))
-    };
-    for wrong in [redis.url().to_owned(), with("guessed")] {
-        let refused = open(&wrong).unwrap_err();
-        assert!(
-            matches!(refused, OpenError::Unreachable { .. }),
-            "{refused}"
-        );
-        assert!(!format!("{refused} {refused:?}").contains("guessed"));
-    }
-    let store = open(&with("swordfish")).unwrap();
-    assert!(!format!("{store:?}").contains("swordfish"));
-    let nobody = open("redis://127.0.0.1:1").unwrap_err().to_string();
-    assert!(
-        nobody.contains("127.0.0.1:1") && nobody.contains("refused"),
-        "{nobody}"
-    );
-    assert!(matches!(
-        open("http://x").unwrap_err(),
-        OpenError::Address(_)
-    ));
-    if let Some(cluster) = RedisCluster::shared() {
-        let database = format!("{}/1", cluster.nodes()[0].url());
-        let refused = open(&database).unwrap_err().to_string();
-        assert!(refused.contains("cluster"), "{refused}");
-        // The first of several that answers is enough.
-        let one = format!("redis://127.0.0.1:1,{}", &cluster.url()["redis://".len()..]);
-        open(&one).unwrap();
-    }
-}
-
-#[test]
-fn redis_over_tls_is_believed_only_by_its_certificate() {
-    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
-    let (certificate, key) = (made.cert.pem(), made.signing_key.serialize_pem());
-    let Some(redis) = Redis::start_tls(&certificate, &key) else {
-        return;
-    };
-    let trusted = redis.instance().folder().join("certificate.pem");
-    block_on(async {
-        let stranger = RedisStorage::open_with(redis.url(), settings())
-            .await
-            .unwrap_err();
-        assert!(
-            matches!(
-                stranger,
-                OpenError::Unreachable { .. } | OpenError::Certificates(_)
-            ),
-            "{stranger}"
-        );
-        let plain = redis.url().replace("rediss", "redis");
-        assert!(RedisStorage::open_with(&plain, settings()).await.is_err());
-        let settings = settings().trusting(&trusted);
-        let store = RedisStorage::open_with(redis.url(), settings)
-            .await
-            .unwrap();
-        store.grants().insert(grant(1)).await.unwrap();
-        assert!(store.grants().find(&grant(1).id).await.unwrap().is_some());
-    });
-}
-
 /// A record leaves by itself a day after its time at the earliest, whatever the sweep does; one
 /// without a date stays.
 #[test]
@@ -488,6 +418,13 @@ fn listings_in_redis_do_not_fill_with_what_is_gone() {
             .delete(&grant(600).id, found.revision)
             .await
             .unwrap();
-        assert_eq!((answer, count("carol")), (Delete::Deleted, 0));
+        assert_eq!(answer, Delete::Deleted);
+        for _ in 0..100 {
+            if count("carol") == 0 {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert_eq!(count("carol"), 0);
     });
 }
