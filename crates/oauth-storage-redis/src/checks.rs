@@ -4,74 +4,56 @@ use std::fmt;
 
 use redis::Value;
 
-use crate::error::{Failure, OpenError};
+use crate::error::{ConnectError, Failure};
 use crate::node::Node;
 use crate::scripts::Request;
 
-/// Something in which a server falls short of what [`RedisStorage`](crate::RedisStorage) promises.
+/// Something under which a server promises less than this library does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Warning {
-    /// It keeps no log of its writes: what was acknowledged is lost with the process.
-    NoLog,
-    /// Its log reaches the disk later than its answer: the last writes are lost with the machine.
-    LogNotSynced {
-        /// What `appendfsync` says.
-        found: String,
-    },
-    /// When it is full it throws records away instead of refusing writes.
-    Evicts {
-        /// What `maxmemory-policy` says.
-        found: String,
-    },
-    /// Others follow it. Should one of them take its place, the last acknowledged writes may be
-    /// undone: a code may then be redeemed twice, and what was revoked come back.
-    Replicated {
-        /// How many followed it at the start.
-        replicas: u64,
-    },
-    /// When one server of the cluster is lost, the others refuse everything, too.
-    NeedsWholeCluster,
-    /// It does not say; its administrator may have turned the command off.
-    Unreadable {
-        /// What was asked.
-        setting: &'static str,
-    },
+pub struct Weakness {
+    /// The setting's name, as Redis spells it.
+    pub setting: &'static str,
+    /// Its value; `unknown` when the server does not say.
+    pub value: String,
+    /// What can happen, in a sentence without a full stop.
+    pub means: &'static str,
 }
 
-impl fmt::Display for Warning {
+impl fmt::Display for Weakness {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoLog => {
-                f.write_str("appendonly is off: what Redis has acknowledged is lost when it ends")
-            }
-            Self::LogNotSynced { found } => write!(
-                f,
-                "appendfsync is `{found}`, not `always`: the last acknowledged writes are lost \
-                 when the machine ends"
-            ),
-            Self::Evicts { found } => write!(
-                f,
-                "maxmemory-policy is `{found}`, not `noeviction`: a full Redis forgets grants and \
-                 spent assertions"
-            ),
-            Self::Replicated { replicas } => write!(
-                f,
-                "{replicas} replicas follow: after a failover the last acknowledged writes may be \
-                 undone"
-            ),
-            Self::NeedsWholeCluster => f.write_str(
-                "cluster-require-full-coverage is on: when one server is lost, all refuse",
-            ),
-            Self::Unreadable { setting } => {
-                write!(f, "Redis does not say what `{setting}` is")
-            }
-        }
+        write!(f, "{} is {}: {}", self.setting, self.value, self.means)
     }
 }
 
+/// Settings, each with the one value that is good, and what can happen under any other.
+const SETTINGS: &[(&str, &str, &str)] = &[
+    (
+        "appendonly",
+        "yes",
+        "what the server has acknowledged is lost when it ends",
+    ),
+    (
+        "appendfsync",
+        "always",
+        "the last writes that the server has acknowledged are lost when its machine ends",
+    ),
+    (
+        "maxmemory-policy",
+        "noeviction",
+        "a server that is full forgets grants and spent assertions",
+    ),
+];
+
+/// The same, for a server of a cluster.
+const CLUSTER_SETTINGS: &[(&str, &str, &str)] = &[(
+    "cluster-require-full-coverage",
+    "no",
+    "when one server is lost, all others refuse everything",
+)];
+
 /// What a server answered to `INFO`.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Said(String);
 
 impl Said {
@@ -102,61 +84,53 @@ impl Said {
 
     /// # Errors
     /// When it is too old, or not a primary.
-    pub(crate) fn is_usable(&self, node: &Node) -> Result<(), OpenError> {
+    pub(crate) fn is_usable(&self, node: &Node) -> Result<(), ConnectError> {
         let address = node.address.to_string();
         let major = |version: &str| version.split('.').next()?.parse::<u32>().ok();
         if let Some(version) = self.field("redis_version")
             && major(version).is_some_and(|major| major < 7)
         {
             let found = version.to_owned();
-            return Err(OpenError::TooOld { address, found });
+            return Err(ConnectError::TooOld { address, found });
         }
         // Any server of a cluster can say who the primaries are.
         if self.field("role") == Some("slave") && !self.is_cluster() {
-            return Err(OpenError::Replica { address });
+            return Err(ConnectError::Replica { address });
         }
         Ok(())
     }
 }
 
-/// What is to be warned of.
-pub(crate) async fn warnings(node: &Node, said: &Said, in_cluster: bool) -> Vec<Warning> {
+/// What is weak about a server.
+pub(crate) async fn weaknesses(node: &Node, said: &Said) -> Vec<Weakness> {
     let mut found = Vec::new();
-    match setting(node, "appendonly").await {
-        Some(value) if value == "yes" => match setting(node, "appendfsync").await {
-            Some(value) if value == "always" => {}
-            Some(value) => found.push(Warning::LogNotSynced { found: value }),
-            None => found.push(Warning::Unreadable {
-                setting: "appendfsync",
-            }),
-        },
-        Some(_) => found.push(Warning::NoLog),
-        None => found.push(Warning::Unreadable {
-            setting: "appendonly",
-        }),
-    }
-    match setting(node, "maxmemory-policy").await {
-        Some(value) if value == "noeviction" => {}
-        Some(value) => found.push(Warning::Evicts { found: value }),
-        None => found.push(Warning::Unreadable {
-            setting: "maxmemory-policy",
-        }),
-    }
-    match said.field("connected_slaves").map(str::parse) {
-        Some(Ok(0)) => {}
-        Some(Ok(replicas)) => found.push(Warning::Replicated { replicas }),
-        _ => found.push(Warning::Unreadable {
-            setting: "connected_slaves",
-        }),
-    }
-    if in_cluster {
-        match setting(node, "cluster-require-full-coverage").await {
-            Some(value) if value == "no" => {}
-            Some(_) => found.push(Warning::NeedsWholeCluster),
-            None => found.push(Warning::Unreadable {
-                setting: "cluster-require-full-coverage",
-            }),
+    let mut unless = |good: &str, setting, value: Option<String>, means| {
+        if value.as_deref() != Some(good) {
+            let value = value.unwrap_or_else(|| "unknown".to_owned());
+            found.push(Weakness {
+                setting,
+                value,
+                means,
+            });
         }
+    };
+    let more = match said.is_cluster() {
+        true => CLUSTER_SETTINGS,
+        false => &[],
+    };
+    for (name, good, means) in SETTINGS.iter().chain(more) {
+        unless(good, name, setting(node, name).await, means);
+    }
+    unless(
+        "0",
+        "connected_slaves",
+        said.field("connected_slaves").map(str::to_owned),
+        "should one of them take over, the last writes acknowledged may be undone: codes redeemed \
+         twice, what was revoked back",
+    );
+    if !node.is_private() {
+        let means = "who sees the traffic reads what is kept, and the password";
+        unless("on", "tls", Some("off".to_owned()), means);
     }
     found
 }

@@ -14,7 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use crate::error::OpenError;
+use crate::error::ConnectError;
 use crate::settings::{Address, RedisSettings, Target};
 
 /// Everything but the address that connecting takes.
@@ -37,7 +37,10 @@ pub(crate) type Connected = (
 const QUEUE: usize = 1024;
 
 impl Dialling {
-    pub(crate) fn new(target: &Target, settings: &RedisSettings) -> Result<Arc<Self>, OpenError> {
+    pub(crate) fn new(
+        target: &Target,
+        settings: &RedisSettings,
+    ) -> Result<Arc<Self>, ConnectError> {
         let mut info = RedisConnectionInfo::default().set_db(target.database);
         if let Some(user) = &target.user {
             info = info.set_username(user);
@@ -54,6 +57,10 @@ impl Dialling {
             connections: settings.connections.clamp(1, 64),
             primaries_only: AtomicBool::new(false),
         }))
+    }
+
+    pub(crate) fn is_encrypted(&self) -> bool {
+        self.tls.is_some()
     }
 
     /// From now on a server that follows another is no server. In a cluster it answers for itself:
@@ -120,8 +127,8 @@ impl Dialling {
     }
 }
 
-fn connector(settings: &RedisSettings) -> Result<TlsConnector, OpenError> {
-    let words = |error: &dyn std::error::Error| OpenError::Certificates(error.to_string());
+fn connector(settings: &RedisSettings) -> Result<TlsConnector, ConnectError> {
+    let words = |error: &dyn std::error::Error| ConnectError::Certificates(error.to_string());
     let mut roots = RootCertStore::empty();
     match &settings.trusted {
         Some(file) => {
@@ -138,7 +145,7 @@ fn connector(settings: &RedisSettings) -> Result<TlsConnector, OpenError> {
         }
     }
     if roots.is_empty() {
-        return Err(OpenError::Certificates(
+        return Err(ConnectError::Certificates(
             "no certificate to trust was found".to_owned(),
         ));
     }

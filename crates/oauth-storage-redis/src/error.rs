@@ -95,7 +95,7 @@ impl std::error::Error for Failure {}
 /// The store cannot be opened.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum OpenError {
+pub enum ConnectError {
     /// The address cannot be read.
     #[error("{0}")]
     Address(&'static str),

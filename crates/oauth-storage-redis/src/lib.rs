@@ -4,7 +4,7 @@
 //! and on a cluster. Every change of a record is one script on one slot, so whatever becomes of
 //! the caller, it happened or did not. What is acknowledged is as durable as the server makes it:
 //! with `appendonly yes` and `appendfsync always` it is on disk. What falls short of that, or of
-//! anything else that is promised here, is named by [`RedisStorage::warnings`] and in the log.
+//! anything else that is promised here, is named by [`RedisStorage::weaknesses`] and in the log.
 //!
 //! **Absences.** No write is sent again whose outcome is not known, nor anything read from a
 //! replica. No `WAIT`: it would hold up everybody who shares the connection, and promises nothing
@@ -19,7 +19,7 @@
 //! use oauth_types::{Subject, TenantId};
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! let storage = RedisStorage::open("redis://127.0.0.1:6379").await?;
+//! let storage = RedisStorage::connect("redis://127.0.0.1:6379").await?;
 //! let alice = SubjectRecord::new(Subject::new("alice"));
 //! assert_eq!(storage.subjects().insert(alice.clone()).await?, Insert::Inserted);
 //!
@@ -51,8 +51,8 @@ use oauth_storage::{
 };
 use oauth_types::TenantId;
 
-pub use crate::checks::Warning;
-pub use crate::error::OpenError;
+pub use crate::checks::Weakness;
+pub use crate::error::ConnectError;
 pub use crate::settings::RedisSettings;
 
 use crate::keys::Keys;
@@ -64,36 +64,38 @@ use crate::table::Table;
 #[derive(Clone)]
 pub struct RedisStorage {
     table: Table,
-    warnings: Arc<[Warning]>,
+    weaknesses: Arc<[Weakness]>,
+    place: Arc<str>,
 }
 
 impl RedisStorage {
-    /// Opens a store with the usual settings: [`Self::open_with`].
+    /// Connects with the usual settings: [`Self::connect_with`].
     ///
     /// # Errors
-    /// See [`OpenError`].
-    pub async fn open(url: &str) -> Result<Self, OpenError> {
-        Self::open_with(url, RedisSettings::new()).await
+    /// See [`ConnectError`].
+    pub async fn connect(url: &str) -> Result<Self, ConnectError> {
+        Self::connect_with(url, RedisSettings::new()).await
     }
 
-    /// Opens a store, as the tenant [`TenantId::single`].
+    /// Connects, as the tenant [`TenantId::single`].
     ///
     /// `url` is `redis://[user:password@]host[:port][,host[:port]…][/database]`, or `rediss://` for
     /// TLS. Whether there is one server or a cluster, the server says; of a cluster any server
     /// may be named, and several so that one of them may be missing.
     ///
     /// # Errors
-    /// See [`OpenError`].
-    pub async fn open_with(url: &str, settings: RedisSettings) -> Result<Self, OpenError> {
+    /// See [`ConnectError`].
+    pub async fn connect_with(url: &str, settings: RedisSettings) -> Result<Self, ConnectError> {
         let target = Target::parse(url)?;
-        let (servers, warnings) = Servers::open(&target, &settings).await?;
-        for warning in &warnings {
-            tracing::warn!("{warning}");
+        let (servers, weaknesses) = Servers::open(&target, &settings).await?;
+        for weakness in &weaknesses {
+            tracing::warn!("{weakness}");
         }
         let keys = Keys::new(&settings.prefix, &TenantId::single());
         Ok(Self {
             table: Table::new(servers, keys, settings.clock, settings.entropy),
-            warnings: warnings.into(),
+            weaknesses: weaknesses.into(),
+            place: target.place().into(),
         })
     }
 
@@ -102,13 +104,19 @@ impl RedisStorage {
     pub fn tenant(&self, tenant: &TenantId) -> Self {
         Self {
             table: self.table.tenant(tenant),
-            warnings: Arc::clone(&self.warnings),
+            weaknesses: Arc::clone(&self.weaknesses),
+            place: Arc::clone(&self.place),
         }
     }
 
-    /// In what the servers fell short when the store was opened.
-    pub fn warnings(&self) -> &[Warning] {
-        &self.warnings
+    /// Where it is, for people: hosts and ports, and no password.
+    pub fn place(&self) -> &str {
+        &self.place
+    }
+
+    /// What was weak about the servers when the store was opened.
+    pub fn weaknesses(&self) -> &[Weakness] {
+        &self.weaknesses
     }
 }
 

@@ -24,6 +24,7 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from
 pub(crate) struct Node {
     pub(crate) address: Address,
     patience: Duration,
+    is_private: bool,
     lines: Vec<watch::Receiver<State>>,
     turn: AtomicUsize,
     /// Over all lines.
@@ -64,12 +65,18 @@ impl Node {
         };
         let lines = (0..dialling.connections).map(line).collect();
         Arc::new(Self {
+            is_private: dialling.is_encrypted() || address.is_here(),
             address,
             patience: dialling.patience,
             lines,
             turn: AtomicUsize::new(0),
             answers: AtomicU64::new(0),
         })
+    }
+
+    /// Whether nobody else can listen.
+    pub(crate) fn is_private(&self) -> bool {
+        self.is_private
     }
 
     /// Sends a request, once, or tells why that cannot be.

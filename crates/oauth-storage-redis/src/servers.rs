@@ -10,9 +10,9 @@ use std::sync::Arc;
 use redis::Value;
 
 use self::cluster::Cluster;
-use crate::checks::{self, Said};
+use crate::checks::{Said, Weakness, weaknesses};
 use crate::dial::Dialling;
-use crate::error::{Failure, OpenError};
+use crate::error::{ConnectError, Failure};
 use crate::node::Node;
 use crate::scripts::Request;
 use crate::settings::{RedisSettings, Target};
@@ -29,7 +29,7 @@ impl Servers {
     pub(crate) async fn open(
         target: &Target,
         settings: &RedisSettings,
-    ) -> Result<(Self, Vec<checks::Warning>), OpenError> {
+    ) -> Result<(Self, Vec<Weakness>), ConnectError> {
         let dialling = Dialling::new(target, settings)?;
         let mut failed = None;
         for address in &target.addresses {
@@ -38,7 +38,7 @@ impl Servers {
                 Ok(said) => said,
                 Err(why) => {
                     let address = address.to_string();
-                    failed.get_or_insert(OpenError::Unreachable {
+                    failed.get_or_insert(ConnectError::Unreachable {
                         address,
                         why: why.to_string(),
                     });
@@ -48,22 +48,23 @@ impl Servers {
             said.is_usable(&node)?;
             if !said.is_cluster() {
                 dialling.insist_on_primaries();
-                let warnings = checks::warnings(&node, &said, false).await;
-                return Ok((Self::One(node), warnings));
+                let found = weaknesses(&node, &said).await;
+                return Ok((Self::One(node), found));
             }
             let cluster = Cluster::open(node, &target.addresses, &dialling).await?;
-            let mut warnings = Vec::new();
+            let mut found = Vec::new();
             for node in cluster.primaries() {
-                let said = Said::by(&node).await.unwrap_or_default();
-                for warning in checks::warnings(&node, &said, true).await {
-                    if !warnings.contains(&warning) {
-                        warnings.push(warning);
+                // One that is away now may say later, but nobody asks it again.
+                let said = Said::by(&node).await.unwrap_or(said.clone());
+                for weakness in weaknesses(&node, &said).await {
+                    if !found.contains(&weakness) {
+                        found.push(weakness);
                     }
                 }
             }
-            return Ok((Self::Cluster(cluster), warnings));
+            return Ok((Self::Cluster(cluster), found));
         }
-        Err(failed.unwrap_or(OpenError::Address("a Redis URL names a host")))
+        Err(failed.unwrap_or(ConnectError::Address("a Redis URL names a host")))
     }
 
     /// Sends a request to whoever keeps its keys.

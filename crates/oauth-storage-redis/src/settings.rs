@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use oauth_types::env::{Clock, Entropy, OsEntropy, SystemClock};
 
-use crate::error::OpenError;
+use crate::error::ConnectError;
 
 /// How to open a store in Redis.
 #[derive(Clone)]
@@ -138,6 +138,14 @@ impl Address {
     }
 }
 
+impl Address {
+    /// Whether what goes there stays on this machine.
+    pub(crate) fn is_here(&self) -> bool {
+        let address = self.host.parse::<std::net::IpAddr>();
+        self.host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+    }
+}
+
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.host.contains(':') {
@@ -159,8 +167,8 @@ pub(crate) struct Target {
 
 impl Target {
     /// Reads `redis://[[user]:password@]host[:port][,host[:port]…][/database]`, or `rediss:`.
-    pub(crate) fn parse(url: &str) -> Result<Self, OpenError> {
-        const FORM: OpenError = OpenError::Address(
+    pub(crate) fn parse(url: &str) -> Result<Self, ConnectError> {
+        const FORM: ConnectError = ConnectError::Address(
             "a Redis URL is redis://[user:password@]host[:port][,host[:port]...][/database], or \
              rediss:// for TLS",
         );
@@ -204,6 +212,17 @@ impl Target {
             addresses: addresses.ok_or(FORM)?,
             database,
         })
+    }
+}
+
+impl Target {
+    /// Where it is, without credentials.
+    pub(crate) fn place(&self) -> String {
+        let addresses: Vec<String> = self.addresses.iter().map(Address::to_string).collect();
+        match self.database {
+            0 => addresses.join(","),
+            database => format!("{}/{database}", addresses.join(",")),
+        }
     }
 }
 
@@ -273,5 +292,20 @@ mod tests {
         ] {
             assert!(read(wrong).is_none(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn only_this_machine_needs_no_encryption() {
+        let here = |text| Address::parse(text).is_some_and(|address| address.is_here());
+        assert!(
+            ["localhost", "127.0.0.1:1", "127.9.9.9", "[::1]:1"]
+                .into_iter()
+                .all(here)
+        );
+        assert!(
+            !["redis", "10.0.0.1:1", "[::2]:1", "localhost.example"]
+                .into_iter()
+                .any(here)
+        );
     }
 }

@@ -6,7 +6,7 @@ use common::{block_on, settings};
 use oauth_storage::{
     Attempt, Delete, Filter, Hit, Page, RateLimiter, Replace, Storage, StorageErrorKind,
 };
-use oauth_storage_redis::{OpenError, RedisStorage};
+use oauth_storage_redis::{ConnectError, RedisStorage, Weakness};
 use oauth_testkit::contract::samples::{Sample, at, grant, grant_of, retained};
 use oauth_testkit::servers::{Durability, Redis, RedisCluster};
 use oauth_types::{Lifetime, Subject};
@@ -20,7 +20,7 @@ fn a_redis_that_cannot_be_opened_says_why_and_no_password() {
     let Some(redis) = own(&["requirepass swordfish"]) else {
         return;
     };
-    let open = |url: &str| block_on(RedisStorage::open(url));
+    let open = |url: &str| block_on(RedisStorage::connect(url));
     let with = |password: &str| {
         redis
             .url()
@@ -29,7 +29,7 @@ fn a_redis_that_cannot_be_opened_says_why_and_no_password() {
     for wrong in [redis.url().to_owned(), with("guessed")] {
         let refused = open(&wrong).unwrap_err();
         assert!(
-            matches!(refused, OpenError::Unreachable { .. }),
+            matches!(refused, ConnectError::Unreachable { .. }),
             "{refused}"
         );
         assert!(!format!("{refused} {refused:?}").contains("guessed"));
@@ -43,7 +43,7 @@ fn a_redis_that_cannot_be_opened_says_why_and_no_password() {
     );
     assert!(matches!(
         open("http://x").unwrap_err(),
-        OpenError::Address(_)
+        ConnectError::Address(_)
     ));
     if let Some(cluster) = RedisCluster::shared() {
         let database = format!("{}/1", cluster.nodes()[0].url());
@@ -64,20 +64,24 @@ fn redis_over_tls_is_believed_only_by_its_certificate() {
     };
     let trusted = redis.instance().folder().join("certificate.pem");
     block_on(async {
-        let stranger = RedisStorage::open_with(redis.url(), settings())
+        let stranger = RedisStorage::connect_with(redis.url(), settings())
             .await
             .unwrap_err();
         assert!(
             matches!(
                 stranger,
-                OpenError::Unreachable { .. } | OpenError::Certificates(_)
+                ConnectError::Unreachable { .. } | ConnectError::Certificates(_)
             ),
             "{stranger}"
         );
         let plain = redis.url().replace("rediss", "redis");
-        assert!(RedisStorage::open_with(&plain, settings()).await.is_err());
+        assert!(
+            RedisStorage::connect_with(&plain, settings())
+                .await
+                .is_err()
+        );
         let settings = settings().trusting(&trusted);
-        let store = RedisStorage::open_with(redis.url(), settings)
+        let store = RedisStorage::connect_with(redis.url(), settings)
             .await
             .unwrap();
         store.grants().insert(grant(1)).await.unwrap();
@@ -116,15 +120,11 @@ fn the_documented_rights_in_redis_are_enough() {
     let as_app = |url: &str| url.replace("redis://", "redis://app:pw@");
     for url in [as_app(redis.url()), as_app(&cluster.url())] {
         block_on(async {
-            let store = RedisStorage::open(&url).await.unwrap();
-            let unreadable = |warning: &oauth_storage_redis::Warning| {
-                matches!(warning, oauth_storage_redis::Warning::Unreadable { .. })
-            };
-            assert!(
-                !store.warnings().iter().any(unreadable),
-                "{:?}",
-                store.warnings()
-            );
+            let store = RedisStorage::connect(&url).await.unwrap();
+            let unknown = |weakness: &Weakness| weakness.value == "unknown";
+            let weak = store.weaknesses();
+            assert!(!weak.iter().any(unknown), "{weak:?}");
+            assert!(!store.place().contains("pw"));
             let grants = store.grants();
             grants.insert(grant(1)).await.unwrap();
             let found = grants.find(&grant(1).id).await.unwrap().unwrap();
@@ -154,7 +154,7 @@ fn the_documented_rights_in_redis_are_enough() {
     }
     redis.run(&["ACL", "SETUSER", "app", "-set"]);
     block_on(async {
-        let store = RedisStorage::open(&as_app(redis.url())).await.unwrap();
+        let store = RedisStorage::connect(&as_app(redis.url())).await.unwrap();
         let refused = store.grants().insert(grant(3)).await.unwrap_err();
         assert_ne!(refused.kind(), StorageErrorKind::Corrupt);
         assert!(store.grants().find(&grant(3).id).await.unwrap().is_none());

@@ -5,7 +5,7 @@ mod common;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use common::{BACK, block_on, find, fresh, insert, recovery, timed};
+use common::{BACK, block_on, current, find, fresh, insert, recovery, timed};
 use oauth_storage::{Insert, Replace, Storage, StorageErrorKind};
 use oauth_storage_redis::RedisStorage;
 use oauth_testkit::contract::samples::{Sample, grant};
@@ -58,9 +58,7 @@ fn a_redis_cluster_loses_a_node_and_regains_it() {
         std::thread::sleep(Duration::from_millis(100));
     }
     for number in &first {
-        let found = block_on(store.grants().find(&grant(*number).id))
-            .unwrap()
-            .unwrap();
+        let found = block_on(current(&store, *number));
         let answer = block_on(
             store
                 .grants()
@@ -79,9 +77,7 @@ fn a_redis_cluster_loses_a_node_and_regains_it() {
         "the cluster was whole after {took:?}"
     );
     for number in first {
-        let found = block_on(store.grants().find(&grant(number).id))
-            .unwrap()
-            .unwrap();
+        let found = block_on(current(&store, number));
         assert_eq!(found.record.mark(), 1);
     }
     assert_eq!(insert(&store, 1000).unwrap(), Insert::Inserted);
@@ -185,9 +181,7 @@ fn a_redis_cluster_moves_one_record_at_a_time() {
         assert!(said.contains("OK"), "{said}");
     };
     let replace = |mark| {
-        let found = block_on(store.grants().find(&grant(1).id))
-            .unwrap()
-            .unwrap();
+        let found = block_on(current(&store, 1));
         let answer = block_on(
             store
                 .grants()
@@ -201,9 +195,7 @@ fn a_redis_cluster_moves_one_record_at_a_time() {
     replace(2);
     carry(&record);
     assert!(keys(from).is_empty());
-    let found = block_on(store.grants().find(&grant(1).id))
-        .unwrap()
-        .unwrap();
+    let found = block_on(current(&store, 1));
     assert_eq!(
         found.record.mark(),
         2,
@@ -222,9 +214,7 @@ fn a_redis_cluster_moves_one_record_at_a_time() {
         set(node, "NODE", &name(to));
     }
     replace(5);
-    let found = block_on(store.grants().find(&grant(1).id))
-        .unwrap()
-        .unwrap();
+    let found = block_on(current(&store, 1));
     assert_eq!(found.record.mark(), 5);
 }
 
@@ -237,7 +227,7 @@ fn a_redis_cluster_with_a_node_that_hangs_serves_the_others() {
     };
     let patience = Duration::from_millis(400);
     let settings = common::settings().patience(patience);
-    let store = block_on(RedisStorage::open_with(&cluster.url(), settings)).unwrap();
+    let store = block_on(RedisStorage::connect_with(&cluster.url(), settings)).unwrap();
     for number in 0..60 {
         insert(&store, number).unwrap();
     }

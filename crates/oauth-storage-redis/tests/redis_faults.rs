@@ -10,7 +10,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use common::{
-    AT_ONCE, BACK, WHILE_OPEN, block_on, find, fresh, insert, most, recovery, settings, timed,
+    AT_ONCE, BACK, WHILE_OPEN, block_on, current, find, fresh, insert, most, recovery, settings,
+    timed,
 };
 use oauth_storage::{Insert, Replace, Storage, StorageErrorKind};
 use oauth_storage_redis::RedisStorage;
@@ -97,12 +98,10 @@ fn a_redis_that_hangs_costs_its_patience_once() {
         return;
     };
     let patience = Duration::from_millis(500);
-    let opened = RedisStorage::open_with(redis.url(), settings().patience(patience));
+    let opened = RedisStorage::connect_with(redis.url(), settings().patience(patience));
     let store = block_on(opened).unwrap();
     insert(&store, 1).unwrap();
-    let found = block_on(store.grants().find(&grant(1).id))
-        .unwrap()
-        .unwrap();
+    let found = block_on(current(&store, 1));
     // The script is known from here on.
     let first = block_on(store.grants().replace(found.revision, grant(1))).unwrap();
     let Replace::Replaced(revision) = first else {
@@ -206,11 +205,13 @@ fn a_write_whose_answer_redis_lost_is_never_sent_again() {
         return;
     };
     let cut = Cut::before(&redis);
-    let store = block_on(RedisStorage::open_with(&cut.url, settings().connections(1))).unwrap();
+    let store = block_on(RedisStorage::connect_with(
+        &cut.url,
+        settings().connections(1),
+    ))
+    .unwrap();
     insert(&store, 1).unwrap();
-    let found = block_on(store.grants().find(&grant(1).id))
-        .unwrap()
-        .unwrap();
+    let found = block_on(current(&store, 1));
     let first = block_on(store.grants().replace(found.revision, grant(1).marked(1))).unwrap();
     let Replace::Replaced(revision) = first else {
         panic!("{first:?}")
@@ -224,9 +225,7 @@ fn a_write_whose_answer_redis_lost_is_never_sent_again() {
     recovery(&store, 1);
     std::thread::sleep(Duration::from_millis(500));
     assert_eq!(cut.asked.load(Ordering::SeqCst), before + 1, "sent once");
-    let now = block_on(store.grants().find(&grant(1).id))
-        .unwrap()
-        .unwrap();
+    let now = block_on(current(&store, 1));
     assert_eq!(
         (now.record.mark(), now.revision.number()),
         (2, revision.number() + 1)

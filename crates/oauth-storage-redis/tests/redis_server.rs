@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::time::Duration;
 
-use common::{block_on, fresh, settings};
+use common::{block_on, current, fresh, settings};
 use oauth_storage::{
     Delete, Filter, Insert, Page, Replace, ReplayRecord, Storage, StorageErrorKind, SubjectRecord,
 };
-use oauth_storage_redis::{OpenError, RedisStorage, Warning};
+use oauth_storage_redis::{ConnectError, RedisStorage};
 use oauth_testkit::contract::samples::{Sample, at, grant, grant_of, retained};
 use oauth_testkit::servers::{Durability, Redis};
 use oauth_types::{Subject, TenantId};
@@ -96,7 +96,7 @@ fn redis_is_told_again_only_what_it_says_it_does_not_know() {
     block_on(async {
         let store = fresh(redis.url()).await.0;
         store.grants().insert(grant(1)).await.unwrap();
-        let found = store.grants().find(&grant(1).id).await.unwrap().unwrap();
+        let found = current(&store, 1).await;
         redis.run(&["SCRIPT", "FLUSH"]);
         sent(&redis);
         let answer = store
@@ -107,7 +107,7 @@ fn redis_is_told_again_only_what_it_says_it_does_not_know() {
         assert!(matches!(answer, Replace::Replaced(_)));
         let told = commands(&redis);
         assert_eq!(told.get("eval"), Some(&1), "{told:?}");
-        let found = store.grants().find(&grant(1).id).await.unwrap().unwrap();
+        let found = current(&store, 1).await;
         assert_eq!(found.record.mark(), 1);
     });
 }
@@ -118,7 +118,7 @@ fn a_full_redis_refuses_writes_and_goes_on_reading() {
     block_on(async {
         let store = fresh(redis.url()).await.0;
         store.grants().insert(grant(1)).await.unwrap();
-        let found = store.grants().find(&grant(1).id).await.unwrap().unwrap();
+        let found = current(&store, 1).await;
         redis.run(&["CONFIG", "SET", "maxmemory", "1"]);
         let refused = store.grants().insert(grant(2)).await.unwrap_err();
         assert_eq!(refused.kind(), StorageErrorKind::Unavailable);
@@ -132,7 +132,7 @@ fn a_full_redis_refuses_writes_and_goes_on_reading() {
             refused.source().unwrap().to_string().contains("OOM"),
             "{refused:?}"
         );
-        let still = store.grants().find(&grant(1).id).await.unwrap().unwrap();
+        let still = current(&store, 1).await;
         assert_eq!(still.revision, found.revision);
         redis.run(&["CONFIG", "SET", "maxmemory", "0"]);
         assert_eq!(
@@ -146,7 +146,7 @@ fn a_full_redis_refuses_writes_and_goes_on_reading() {
 fn what_is_not_ours_in_redis_is_corrupt_and_left_alone() {
     let Some(redis) = own(&[]) else { return };
     block_on(async {
-        let store = RedisStorage::open(redis.url()).await.unwrap();
+        let store = RedisStorage::connect(redis.url()).await.unwrap();
         let alice = SubjectRecord::new(Subject::new("alice"));
         store.subjects().insert(alice.clone()).await.unwrap();
         let revision = store
@@ -188,53 +188,46 @@ fn a_redis_that_promises_less_is_named() {
     let Some(good) = Redis::start(Durability::Durable) else {
         return;
     };
-    let warnings = |url: &str| {
-        block_on(RedisStorage::open(url))
-            .unwrap()
-            .warnings()
-            .to_vec()
+    let weaknesses = |url: &str| -> Vec<String> {
+        let store = block_on(RedisStorage::connect(url)).unwrap();
+        let named = store.weaknesses().iter();
+        named
+            .map(|weakness| {
+                assert!(!weakness.means.is_empty());
+                assert!(weakness.to_string().contains(weakness.setting));
+                format!("{} {}", weakness.setting, weakness.value)
+            })
+            .collect()
     };
-    assert_eq!(warnings(good.url()), []);
+    assert!(weaknesses(good.url()).is_empty());
     good.run(&["CONFIG", "SET", "appendfsync", "everysec"]);
     good.run(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]);
-    let found = [
-        Warning::LogNotSynced {
-            found: "everysec".to_owned(),
-        },
-        Warning::Evicts {
-            found: "allkeys-lru".to_owned(),
-        },
-    ];
-    assert_eq!(warnings(good.url()), found);
+    let found = weaknesses(good.url());
+    assert_eq!(
+        found,
+        ["appendfsync everysec", "maxmemory-policy allkeys-lru"]
+    );
 
-    let Some(replica) = own(&[&format!("replicaof 127.0.0.1 {}", good.instance().port())]) else {
+    let follows = format!("replicaof 127.0.0.1 {}", good.instance().port());
+    let Some(replica) = own(&[&follows]) else {
         return;
     };
-    let refused = block_on(RedisStorage::open(replica.url())).unwrap_err();
-    assert!(matches!(refused, OpenError::Replica { .. }), "{refused}");
+    let refused = block_on(RedisStorage::connect(replica.url())).unwrap_err();
+    assert!(matches!(refused, ConnectError::Replica { .. }), "{refused}");
+    let followed = || weaknesses(good.url()).contains(&"connected_slaves 1".to_owned());
     for _ in 0..100 {
-        if warnings(good.url()).contains(&Warning::Replicated { replicas: 1 }) {
+        if followed() {
             break;
         }
         std::thread::sleep(Duration::from_millis(50));
     }
-    assert!(warnings(good.url()).contains(&Warning::Replicated { replicas: 1 }));
+    assert!(followed());
 
-    good.run(&[
-        "ACL", "SETUSER", "app", "on", ">p@ss", "~*", "+@all", "-config",
-    ]);
-    let url = good.url().replace("redis://", "redis://app:p%40ss@");
-    let found = warnings(&url);
-    for setting in ["appendonly", "maxmemory-policy"] {
-        assert!(
-            found.contains(&Warning::Unreadable { setting }),
-            "{found:?}"
-        );
-    }
-    let Some(forgetful) = own(&[]) else { return };
-    assert_eq!(warnings(forgetful.url()), [Warning::NoLog]);
-    for warning in found.iter().chain(&[Warning::NoLog]) {
-        assert!(!warning.to_string().is_empty());
+    let rights = ["on", ">p@ss", "~*", "+@all", "-config"];
+    good.run(&[&["ACL", "SETUSER", "app"], &rights[..]].concat());
+    let found = weaknesses(&good.url().replace("redis://", "redis://app:p%40ss@"));
+    for setting in ["appendonly", "appendfsync", "maxmemory-policy"] {
+        assert!(found.contains(&format!("{setting} unknown")), "{found:?}");
     }
 }
 
@@ -252,7 +245,7 @@ fn records_in_redis_outlive_their_date_by_a_day() {
     block_on(async {
         let clock = oauth_testkit::FixedClock::at(at(0).as_unix());
         let settings = settings().clock(clock);
-        let store = RedisStorage::open_with(redis.url(), settings)
+        let store = RedisStorage::connect_with(redis.url(), settings)
             .await
             .unwrap();
         let person = SubjectRecord::new(Subject::new("alice"));
@@ -297,7 +290,7 @@ fn records_in_redis_outlive_their_date_by_a_day() {
 fn what_left_redis_by_itself_is_not_counted_as_swept() {
     let Some(redis) = own(&[]) else { return };
     block_on(async {
-        let store = RedisStorage::open(redis.url()).await.unwrap();
+        let store = RedisStorage::connect(redis.url()).await.unwrap();
         for number in 0..40 {
             store
                 .grants()
@@ -350,7 +343,7 @@ fn listings_in_redis_do_not_fill_with_what_is_gone() {
         redis.run(&["EVAL", script, "1", &listing(who), &id, &stamp]);
     };
     block_on(async {
-        let store = RedisStorage::open(redis.url()).await.unwrap();
+        let store = RedisStorage::connect(redis.url()).await.unwrap();
         store
             .grants()
             .insert(grant_of(1, "alice", "app"))
@@ -412,7 +405,7 @@ fn listings_in_redis_do_not_fill_with_what_is_gone() {
         assert_eq!(count("carol"), 1);
         redis.run(&["DEL", &listing("carol")]);
         plant("carol", 600, 400);
-        let found = store.grants().find(&grant(600).id).await.unwrap().unwrap();
+        let found = current(&store, 600).await;
         let answer = store
             .grants()
             .delete(&grant(600).id, found.revision)

@@ -39,10 +39,10 @@ pub(crate) async fn open(data: &str) -> Result<Store, Box<dyn Error>> {
     let file = match data.split_once(':') {
         Some(("sqlite", file)) => PathBuf::from(file.strip_prefix("//").unwrap_or(file)),
         Some(("redis" | "rediss", _)) => {
-            let storage = RedisStorage::open(data).await?;
+            let storage = RedisStorage::connect(data).await?;
             return Ok(Store {
+                place: format!("Redis, {}", storage.place()),
                 storage: Arc::new(storage.clone()),
-                place: format!("in Redis at {}", hosts_of(data)),
                 limiter: Some(Arc::new(storage)),
             });
         }
@@ -66,13 +66,6 @@ pub(crate) async fn open(data: &str) -> Result<Store, Box<dyn Error>> {
         place: file.display().to_string(),
         limiter: None,
     })
-}
-
-/// The hosts in a URL, without the password that may stand before them.
-fn hosts_of(url: &str) -> &str {
-    let (_, rest) = url.split_once("://").unwrap_or_default();
-    let (rest, _) = rest.split_once('/').unwrap_or((rest, ""));
-    rest.rsplit('@').next().unwrap_or_default()
 }
 
 /// The root secret: from the file named, from `OAUTH_ROOT_SECRET`, or made here for development.

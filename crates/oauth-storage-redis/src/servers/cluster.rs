@@ -8,7 +8,7 @@ use redis::Value;
 use tokio::sync::Notify;
 
 use crate::dial::Dialling;
-use crate::error::{Failure, OpenError};
+use crate::error::{ConnectError, Failure};
 use crate::keys::SLOTS;
 use crate::node::Node;
 use crate::scripts::Request;
@@ -49,11 +49,13 @@ impl Cluster {
         node: Arc<Node>,
         seeds: &[Address],
         dialling: &Arc<Dialling>,
-    ) -> Result<Self, OpenError> {
-        let ranges = slots(&node).await.map_err(|why| OpenError::Unreachable {
-            address: node.address.to_string(),
-            why: why.to_string(),
-        })?;
+    ) -> Result<Self, ConnectError> {
+        let ranges = slots(&node)
+            .await
+            .map_err(|why| ConnectError::Unreachable {
+                address: node.address.to_string(),
+                why: why.to_string(),
+            })?;
         let mut map = Map::default();
         map.nodes.insert(node.address.clone(), node);
         let shared = Arc::new(Shared {

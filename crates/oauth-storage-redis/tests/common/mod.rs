@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use oauth_storage::{Insert, Storage, StorageError};
+use oauth_storage::{GrantRecord, Insert, Storage, StorageError, Versioned};
 use oauth_storage_redis::{RedisSettings, RedisStorage};
 use oauth_testkit::contract::Backend;
 use oauth_testkit::contract::samples::grant;
@@ -35,7 +35,7 @@ pub(crate) fn settings() -> RedisSettings {
 }
 
 pub(crate) async fn fresh(url: &str) -> Fresh {
-    Fresh(RedisStorage::open_with(url, settings()).await.unwrap())
+    Fresh(RedisStorage::connect_with(url, settings()).await.unwrap())
 }
 
 /// An empty store.
@@ -86,4 +86,10 @@ pub(crate) fn recovery(store: &RedisStorage, number: u64) -> Duration {
         }
     });
     took
+}
+
+/// A grant as it is now.
+pub(crate) async fn current(store: &RedisStorage, number: u64) -> Versioned<GrantRecord> {
+    let found = store.grants().find(&grant(number).id).await;
+    found.unwrap().expect("the grant is there")
 }
