@@ -1,6 +1,8 @@
 //! What a handler learns about its caller.
 
-use axum::extract::FromRequestParts;
+use std::convert::Infallible;
+
+use axum::extract::{FromRequestParts, OptionalFromRequestParts};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
@@ -25,6 +27,16 @@ impl<S: Send + Sync> FromRequestParts<S> for Claims {
             .cloned()
             .map(Self)
             .ok_or(NotProtected)
+    }
+}
+
+/// `Option<Claims>` is for routes behind an [optional](crate::BearerLayer::optional) layer, and
+/// `None` for a request that brought no token.
+impl<S: Send + Sync> OptionalFromRequestParts<S> for Claims {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Infallible> {
+        Ok(parts.extensions.get::<AccessClaims>().cloned().map(Self))
     }
 }
 

@@ -20,7 +20,7 @@
 //!     Router::new()
 //!         .route("/whoami", get(whoami))
 //!         .layer(BearerLayer::new(resource.clone(), service.clone()))
-//!         .merge(oauth_axum::resource_metadata(&resource))
+//!         .merge(oauth_axum::resource_metadata([&resource]))
 //!         .merge(oauth_axum::authorization_server(service))
 //! }
 //! # }

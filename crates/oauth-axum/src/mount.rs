@@ -37,14 +37,17 @@ where
     })
 }
 
-/// A resource's metadata document, at its well-known paths.
+/// The metadata documents of a host's resources, at their well-known paths. Name all of them at
+/// once: which of them also answers at the root depends on whether it is alone.
 #[cfg(feature = "resource")]
-pub fn resource_metadata<S>(resource: &oauth_http::resource::ProtectedResource) -> Router<S>
+pub fn resource_metadata<'a, S>(
+    resources: impl IntoIterator<Item = &'a oauth_http::resource::ProtectedResource>,
+) -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
 {
-    let service = oauth_http::resource::ResourceService::new(resource);
-    let paths = service.paths().to_vec();
+    let service = oauth_http::resource::ResourceService::new(resources);
+    let paths: Vec<String> = service.paths().map(str::to_owned).collect();
     let answer = move |request: Request| {
         let response = service.handle(&request.into_parts().0).map(Body::from);
         async move { response }

@@ -2,148 +2,22 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use oauth_jose::MacKey;
 use oauth_storage::{
-    ClientRecord, ClientRegistration, GrantRecord, Insert, Replace, StorageError, Versioned,
+    ClientRecord, ClientRegistration, Epochs, GrantRecord, Insert, Replace, StorageError, Versioned,
 };
 use oauth_types::env::EntropyError;
-use oauth_types::redirect_uri::RedirectKind;
-use oauth_types::{
-    ClientId, CodeChallenge, GrantId, Lifetime, RedirectUri, ResourceUri, Scope, Secret,
-    SecretHash, Subject, Timestamp,
-};
-use serde::{Deserialize, Serialize};
+use oauth_types::{ClientId, GrantId, Lifetime, Scope};
 
 use crate::authorize::{AuthorizationError, ValidAuthorization};
 use crate::client_metadata::{ClientIdUrl, ClientLookupError};
 use crate::event::Event;
 use crate::grant::lifecycle::{self, Approved};
+use crate::pending::PendingAuthorization;
 use crate::redirect::Redirect;
 use crate::sealed::{self, Purpose, Unsealable};
 use crate::server::AuthorizationServer;
 use crate::session::{BrowserBinding, Session};
 use crate::token_text::{self, TokenKind};
-
-/// A sound request on its way through sign-in and consent. It lies in no table: it travels sealed,
-/// and any replica can continue it.
-#[derive(Clone, Serialize, Deserialize)]
-pub struct PendingAuthorization {
-    grant: GrantId,
-    /// From which the code follows, so that the same decision made twice gives the same code.
-    seed: String,
-    browser: SecretHash,
-    begun_at: Timestamp,
-    expires_at: Timestamp,
-    client_id: ClientId,
-    client_name: Option<String>,
-    client_uri: Option<String>,
-    client_vouched_for: bool,
-    redirect_uri: RedirectUri,
-    state: Option<String>,
-    challenge: CodeChallenge,
-    scope: Scope,
-    resources: Vec<ResourceUri>,
-    login: bool,
-    login_hint: Option<String>,
-    /// A sign-in of before does not count (`max_age`).
-    signed_in_since: Option<Timestamp>,
-    /// Set once somebody has signed in for this request.
-    session: Option<String>,
-}
-
-impl PendingAuthorization {
-    /// Who asks.
-    pub const fn client_id(&self) -> &ClientId {
-        &self.client_id
-    }
-
-    /// The host that vouches for the client: the one its metadata document came from.
-    pub fn client_host(&self) -> Option<&str> {
-        let rest = self.client_id.as_str().strip_prefix("https://")?;
-        let end = rest.find(['/', '?']).unwrap_or(rest.len());
-        ClientIdUrl::looks_like(self.client_id.as_str()).then_some(&rest[..end])
-    }
-
-    /// What the client calls itself. Nobody has checked it.
-    pub fn client_name(&self) -> Option<&str> {
-        self.client_name.as_deref()
-    }
-
-    /// The home page the client claims. Nobody has checked it.
-    pub fn client_uri(&self) -> Option<&str> {
-        self.client_uri.as_deref()
-    }
-
-    /// Whether an administrator entered the client, so that its name can be believed.
-    pub const fn is_client_vouched_for(&self) -> bool {
-        self.client_vouched_for
-    }
-
-    /// The host (or private-use scheme) that will receive the code.
-    pub fn redirect_host(&self) -> &str {
-        self.redirect_uri.display_host()
-    }
-
-    /// Whether that is a site, a program on this computer, or an installed application.
-    pub fn redirect_kind(&self) -> RedirectKind {
-        self.redirect_uri.kind()
-    }
-
-    /// What is asked for.
-    pub const fn scope(&self) -> &Scope {
-        &self.scope
-    }
-
-    /// For which resources.
-    pub fn resources(&self) -> &[ResourceUri] {
-        &self.resources
-    }
-
-    /// A name to fill into the sign-in form.
-    pub fn login_hint(&self) -> Option<&str> {
-        self.login_hint.as_deref()
-    }
-
-    /// Whether this session may decide here: it is the one signed in for this request, or one
-    /// that was there before and did not have to be renewed.
-    pub fn admits(&self, session: &Session) -> bool {
-        match &self.session {
-            Some(id) => *id == session.id,
-            None => {
-                let recent = self
-                    .signed_in_since
-                    .is_none_or(|since| session.auth_time >= since);
-                !self.login && recent
-            }
-        }
-    }
-
-    /// The same request, from now on for this session only.
-    #[must_use]
-    pub fn for_session(mut self, session: &Session) -> Self {
-        self.session = Some(session.id.clone());
-        self
-    }
-
-    fn code(&self, approver: &Subject, session: &str, decision: &Scope) -> Option<Secret> {
-        let seed: [u8; 32] = URL_SAFE_NO_PAD.decode(&self.seed).ok()?.try_into().ok()?;
-        let parts = [
-            approver.as_str().as_bytes(),
-            session.as_bytes(),
-            decision.as_str().as_bytes(),
-        ];
-        Some(Secret::from_bytes(MacKey::new(&seed).mac("code", &parts)))
-    }
-}
-
-impl std::fmt::Debug for PendingAuthorization {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("PendingAuthorization")
-            .field("grant", &self.grant)
-            .field("client_id", &self.client_id)
-            .finish_non_exhaustive()
-    }
-}
 
 /// A person's yes.
 #[derive(Debug, Clone)]
@@ -170,6 +44,14 @@ pub enum ResumeError {
     /// It was begun in another browser.
     #[error("this sign-in was begun in another browser, or cookies are blocked; start again")]
     OtherBrowser,
+}
+
+impl From<Unsealable> for ResumeError {
+    fn from(error: Unsealable) -> Self {
+        match error {
+            Unsealable::Foreign | Unsealable::Expired => Self::Expired,
+        }
+    }
 }
 
 /// A yes that led to no grant.
@@ -224,8 +106,15 @@ impl AuthorizationServer {
             scope: valid.scope,
             resources: valid.resources,
             login: valid.prompt.login,
+            select_account: valid.prompt.select_account,
+            consent: valid.prompt.consent,
             login_hint: valid.login_hint,
-            signed_in_since: valid.signed_in_since,
+            acr_values: valid.acr_values,
+            ui_locales: valid.ui_locales,
+            signed_in_since: match valid.prompt.login {
+                true => Some(now.minus(self.policy().clock_skew)),
+                false => valid.signed_in_since,
+            },
             session: None,
         })
     }
@@ -256,13 +145,25 @@ impl AuthorizationServer {
         sealed: &str,
         browser: Option<&BrowserBinding>,
     ) -> Result<PendingAuthorization, ResumeError> {
+        let pending = self.open_pending(sealed)?;
+        self.require_browser(&pending, browser)?;
+        Ok(pending)
+    }
+
+    pub(crate) fn open_pending(&self, sealed: &str) -> Result<PendingAuthorization, ResumeError> {
         let (issuer, now) = (&self.config.issuer, self.now());
         let opened = sealed::open(&self.ring(), issuer, Purpose::Transaction, now, sealed);
-        let pending: PendingAuthorization = opened.map_err(|error| match error {
-            Unsealable::Foreign | Unsealable::Expired => ResumeError::Expired,
-        })?;
+        Ok(opened?)
+    }
+
+    /// Whether this is the browser that began.
+    pub(crate) fn require_browser(
+        &self,
+        pending: &PendingAuthorization,
+        browser: Option<&BrowserBinding>,
+    ) -> Result<(), ResumeError> {
         match browser {
-            Some(browser) if pending.browser.matches(&browser.hash) => Ok(pending),
+            Some(browser) if pending.browser.matches(&browser.hash) => Ok(()),
             _ => {
                 self.record(Event::BrowserMismatch);
                 Err(ResumeError::OtherBrowser)
@@ -283,6 +184,18 @@ impl AuthorizationServer {
         session: &Session,
         approval: Approval,
     ) -> Result<Redirect, ApprovalError> {
+        self.approve_under(pending, session, approval, None).await
+    }
+
+    /// As [`Self::approve`], for a yes that was said `under` these barriers, and stands only while
+    /// they do.
+    pub(crate) async fn approve_under(
+        &self,
+        pending: &PendingAuthorization,
+        session: &Session,
+        approval: Approval,
+        under: Option<Epochs>,
+    ) -> Result<Redirect, ApprovalError> {
         let now = self.now();
         if !pending.admits(session) || !session.browser.matches(&pending.browser) {
             return Err(ApprovalError::SignInAgain);
@@ -295,9 +208,10 @@ impl AuthorizationServer {
         if standing.disabled || standing.current.subject != session.epoch {
             return Err(ApprovalError::SignInAgain);
         }
-        // A person must not be mistaken for a client, nor the reverse (RFC 9068 §2.2).
-        let subject = session.subject.as_str();
-        if subject.starts_with(ClientId::GENERATED_PREFIX) || subject.starts_with("https://") {
+        if under.is_some_and(|under| under != standing.current) {
+            return Err(ApprovalError::Changed);
+        }
+        if ClientId::could_be(session.subject.as_str()) {
             return Err(ApprovalError::Decision);
         }
         let code = pending.code(&session.subject, &session.id, &approval.scope);
@@ -311,6 +225,8 @@ impl AuthorizationServer {
                 scope: approval.scope,
                 resources: pending.resources.clone(),
                 epochs: standing.current,
+                auth_time: session.auth_time,
+                authentication: session.authentication.clone(),
                 lifetimes: standing.lifetimes,
                 code: hash,
                 challenge: pending.challenge,

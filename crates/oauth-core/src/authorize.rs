@@ -1,5 +1,6 @@
 //! The authorization endpoint's first half: is this request sound, and where may its answer go?
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use oauth_storage::{ClientRecord, ClientRegistration, GrantType, StorageError};
@@ -10,12 +11,15 @@ use oauth_types::{
 };
 
 use crate::client_metadata::ClientLookupError;
+use crate::pending::PendingAuthorization;
 use crate::policy::ResourceMode;
 use crate::redirect::Redirect;
 use crate::server::AuthorizationServer;
 
 /// `state` beyond this is refused: it travels sealed through forms.
 pub const MAX_STATE: usize = 4096;
+/// Hints beyond this are not passed on: nobody has to follow one.
+const LONGEST_HINT: usize = 256;
 /// The scope that asks for refresh tokens; clients of every kind send it. What refreshes is
 /// decided by the client's grant types, so it is accepted and granted nothing.
 const OFFLINE_ACCESS: &str = "offline_access";
@@ -33,6 +37,8 @@ pub struct ValidAuthorization {
     pub(crate) prompt: Prompt,
     pub(crate) login_hint: Option<String>,
     pub(crate) signed_in_since: Option<Timestamp>,
+    pub(crate) acr_values: Option<String>,
+    pub(crate) ui_locales: Option<String>,
 }
 
 impl ValidAuthorization {
@@ -66,6 +72,7 @@ impl ValidAuthorization {
 pub(crate) struct Prompt {
     pub(crate) none: bool,
     pub(crate) login: bool,
+    pub(crate) select_account: bool,
     pub(crate) consent: bool,
 }
 
@@ -171,6 +178,9 @@ pub enum AuthorizationError {
     /// The person said no.
     #[error("the request was denied")]
     Denied,
+    /// It would not fit the address of a consent page elsewhere.
+    #[error("the request is too long: with its state it has to fit an address of 6144 bytes")]
+    TooLongToHandOff,
 }
 
 impl AuthorizationError {
@@ -184,7 +194,8 @@ impl AuthorizationError {
             | Self::Pkce
             | Self::StateTooLong
             | Self::Prompt
-            | Self::MaxAge => Code::InvalidRequest,
+            | Self::MaxAge
+            | Self::TooLongToHandOff => Code::InvalidRequest,
             Self::UnsupportedResponseType => Code::UnsupportedResponseType,
             Self::UnauthorizedClient => Code::UnauthorizedClient,
             Self::Scope => Code::InvalidScope,
@@ -285,6 +296,10 @@ impl AuthorizationServer {
             let now = self.now().as_unix();
             Timestamp::from_unix(now.saturating_sub(age).saturating_add(u64::from(age == 0)))
         });
+        let hint = |text: &Option<Cow<'_, str>>| {
+            let text = text.as_deref().filter(|text| text.len() <= LONGEST_HINT);
+            text.map(str::to_owned)
+        };
         Ok(ValidAuthorization {
             client: Arc::clone(client),
             redirect_uri: redirect_uri.clone(),
@@ -293,12 +308,10 @@ impl AuthorizationServer {
             scope,
             resources,
             prompt,
-            login_hint: request
-                .login_hint
-                .as_deref()
-                .filter(|hint| hint.len() <= 256)
-                .map(str::to_owned),
+            login_hint: hint(&request.login_hint),
             signed_in_since,
+            acr_values: hint(&request.acr_values),
+            ui_locales: hint(&request.ui_locales),
         })
     }
 
@@ -387,17 +400,36 @@ impl AuthorizationServer {
         state: Option<&str>,
         error: AuthorizationError,
     ) -> AuthorizeFailure {
-        let vouched = redirect_uri.kind() == RedirectKind::Loopback
-            || client.registration == ClientRegistration::Preregistered;
+        let vouched_for = client.registration == ClientRegistration::Preregistered;
+        self.refusal_to(vouched_for, redirect_uri, state, error)
+    }
+
+    fn refusal_to(
+        &self,
+        vouched_for: bool,
+        redirect_uri: &RedirectUri,
+        state: Option<&str>,
+        error: AuthorizationError,
+    ) -> AuthorizeFailure {
         AuthorizeFailure::Redirect {
             to: Redirect::error(&self.config.issuer, redirect_uri, state, error),
             error,
-            when: if vouched {
+            when: if vouched_for || redirect_uri.kind() == RedirectKind::Loopback {
                 RedirectWhen::AtOnce
             } else {
                 RedirectWhen::AfterConfirmation
             },
         }
+    }
+
+    /// The same for a request that had been found sound.
+    pub(crate) fn pending_refusal(
+        &self,
+        pending: &PendingAuthorization,
+        error: AuthorizationError,
+    ) -> AuthorizeFailure {
+        let (to, state) = (&pending.redirect_uri, pending.state.as_deref());
+        self.refusal_to(pending.client_vouched_for, to, state, error)
     }
 }
 
@@ -430,7 +462,8 @@ fn parse_prompt(text: Option<&str>) -> Result<Prompt, AuthorizationError> {
     {
         match word {
             "none" => prompt.none = true,
-            "login" | "select_account" => prompt.login = true,
+            "login" => prompt.login = true,
+            "select_account" => (prompt.login, prompt.select_account) = (true, true),
             "consent" => prompt.consent = true,
             // Unknown words mean nothing here.
             _ => others = true,

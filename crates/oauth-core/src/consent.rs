@@ -15,34 +15,44 @@ use oauth_types::registration::UnknownMembers;
 use oauth_types::{RedirectUri, ResourceUri, Scope, SecretHash, Timestamp};
 use url::Url;
 
-use crate::authorize::ValidAuthorization;
+use crate::client_metadata::ClientLookupError;
 use crate::grant::lifecycle::Standing;
+use crate::pending::PendingAuthorization;
 use crate::server::AuthorizationServer;
 use crate::session::Session;
 
 impl AuthorizationServer {
     /// Whether this person has said yes to all of this before, in terms that still stand. Then
-    /// the request may be approved without asking.
+    /// the request may be approved without asking. Reads client, person and consents, and nothing
+    /// where no yes is remembered.
     ///
     /// # Errors
     /// The store's.
     pub async fn has_consented(
         &self,
-        valid: &ValidAuthorization,
+        pending: &PendingAuthorization,
         session: &Session,
     ) -> Result<bool, StorageError> {
-        let (client, now) = (&*valid.client, self.now());
-        if valid.prompt.consent || !is_remembered(client, &valid.redirect_uri) {
+        if pending.consent || pending.redirect_kind() != RedirectKind::Https {
             return Ok(false);
         }
-        let standing = self.standing(session.subject(), client).await?;
-        for resource in &valid.resources {
+        let client = match self.client_now(&pending.client_id).await {
+            Ok(Some(client)) => client,
+            Ok(None) | Err(ClientLookupError::Document) => return Ok(false),
+            Err(ClientLookupError::Storage(error)) => return Err(error),
+        };
+        if !is_remembered(&client, &pending.redirect_uri) {
+            return Ok(false);
+        }
+        let now = self.now();
+        let standing = self.standing(session.subject(), &client).await?;
+        for resource in &pending.resources {
             let id = ConsentRecord::id_of(session.subject(), &client.id, resource);
             let Some(held) = self.storage.consents().find(&id).await? else {
                 return Ok(false);
             };
-            if !self.stands(&held.record, client, &standing, now)
-                || !valid.scope.is_subset(&held.record.scope)
+            if !self.stands(&held.record, &client, &standing, now)
+                || !pending.scope.is_subset(&held.record.scope)
             {
                 return Ok(false);
             }

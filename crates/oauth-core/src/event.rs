@@ -102,6 +102,8 @@ pub enum Event<'a> {
         /// Whom it named; perhaps nobody.
         client: &'a ClientId,
     },
+    /// Somebody presented an operator credential that is none.
+    OperatorRejected,
     /// Too much of something was asked for.
     Limited {
         /// Which limit.

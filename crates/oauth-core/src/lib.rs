@@ -38,10 +38,13 @@ pub mod connected;
 mod consent;
 pub mod event;
 pub mod grant;
+pub mod hand_off;
 pub mod keys;
 pub mod limit;
 mod metadata;
+pub mod operator;
 pub mod outbound;
+pub mod pending;
 pub mod policy;
 mod redirect;
 pub mod registration;
@@ -57,17 +60,24 @@ pub use oauth_jose::KeySet;
 pub use oauth_storage as storage;
 pub use oauth_types as types;
 
-pub use approval::{Approval, ApprovalError, PendingAuthorization};
+pub use approval::{Approval, ApprovalError};
 pub use authorize::{AuthorizationError, AuthorizeFailure, ValidAuthorization};
 pub use client_auth::{BasicCredentials, ClientAssertion, ClientAuthError, PresentedClient};
 pub use client_metadata::{DocumentError, MetadataDocumentRules};
 pub use connected::ConnectedGrant;
 pub use event::{Event, EventSink, NoEvents};
+pub use hand_off::{
+    CarryOutError, ConsentPage, Decided, Decision, DecisionError, HandOffError, InvalidConsentPage,
+};
 pub use keys::{KeyRingError, RootSecret};
 pub use limit::{DangerNoLimits, InProcessLimiter, Limit, Limited, RateLimiter, Source};
 pub use oauth_storage::{Attempt, Hit};
+pub use operator::OperatorError;
 pub use outbound::{Fetched, NoOutbound, Outbound, OutboundError};
-pub use policy::{ResourceMode, ResourcePolicy, ScopePolicy, ServerConfig, ServerPolicy};
+pub use pending::PendingAuthorization;
+pub use policy::{
+    AboutServer, ResourceMode, ResourcePolicy, ScopePolicy, ServerConfig, ServerPolicy,
+};
 pub use redirect::Redirect;
 pub use registration::{
     Circumstances, EveryRegistration, PreregisterError, PreregisteredClient, Refused,

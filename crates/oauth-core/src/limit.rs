@@ -42,6 +42,10 @@ impl Limit {
     /// Tokens that one resource server asked about and that were not active.
     pub const INACTIVE_TOKENS: Self = Self::new("inactive_tokens", 600, Lifetime::minutes(1));
 
+    /// Operator credentials from one address that were none.
+    pub const OPERATOR_CREDENTIAL: Self =
+        Self::new("operator_credential", 20, Lifetime::minutes(1));
+
     /// A limit of one's own.
     pub const fn new(name: &'static str, attempts: u32, per: Lifetime) -> Self {
         Self {

@@ -60,6 +60,10 @@ pub(crate) fn authorization_server(
             .iter()
             .map(|resource| resource.uri.as_str().to_owned())
             .collect(),
+        ui_locales_supported: config.about.ui_locales.clone(),
+        service_documentation: config.about.documentation.clone(),
+        op_policy_uri: config.about.policy.clone(),
+        op_tos_uri: config.about.terms.clone(),
         subject_types_supported: vec!["public"],
         id_token_signing_alg_values_supported: algorithms,
     }

@@ -1,9 +1,10 @@
 //! What the operator decides.
 
 use oauth_storage::ClientLifetimes;
-use oauth_types::{Issuer, Lifetime, ResourceUri, Scope};
+use oauth_types::{Issuer, Lifetime, Link, ResourceUri, Scope, SecretHash};
 
 use crate::client_metadata::MetadataDocumentRules;
+use crate::pending::PendingAuthorization;
 use crate::registration::RegistrationRules;
 
 /// Everything an authorization server is configured with. Start from [`ServerConfig::new`].
@@ -14,8 +15,29 @@ pub struct ServerConfig {
     pub issuer: Issuer,
     /// What tokens can be issued for; never empty. The first is the default.
     pub resources: Vec<ResourcePolicy>,
+    /// Digests of the secrets that prove an operator, see [`SecretHash::from_configured`]: several
+    /// while one replaces another. Not a client's. Without one, nobody elsewhere decides in a
+    /// person's name, and the addresses for it are not there. Default none.
+    pub operator_credentials: Vec<SecretHash>,
     /// Lifetimes and limits.
     pub policy: ServerPolicy,
+    /// What the metadata tells people.
+    pub about: AboutServer,
+}
+
+/// Links and languages that the metadata document publishes, each left out unless set.
+/// Spec: RFC 8414 §2.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct AboutServer {
+    /// `service_documentation`: for developers of clients.
+    pub documentation: Option<Link>,
+    /// `op_policy_uri`: what may be done with data.
+    pub policy: Option<Link>,
+    /// `op_tos_uri`: terms of service.
+    pub terms: Option<Link>,
+    /// `ui_locales_supported`: languages of the pages, as language tags (RFC 5646).
+    pub ui_locales: Vec<String>,
 }
 
 impl ServerConfig {
@@ -24,7 +46,9 @@ impl ServerConfig {
         Self {
             issuer,
             resources: vec![resource],
+            operator_credentials: Vec::new(),
             policy: ServerPolicy::default(),
+            about: AboutServer::default(),
         }
     }
 
@@ -34,6 +58,27 @@ impl ServerConfig {
             .iter()
             .flat_map(|resource| resource.scopes.iter().map(|s| &*s.name))
             .collect()
+    }
+
+    /// The resources of a request.
+    pub fn resources_of<'a>(
+        &'a self,
+        pending: &'a PendingAuthorization,
+    ) -> impl Iterator<Item = &'a ResourcePolicy> {
+        let meant = |resource: &&ResourcePolicy| pending.resources().contains(&resource.uri);
+        self.resources.iter().filter(meant)
+    }
+
+    /// The scopes of a request, each with words for people; its name where there are none.
+    pub fn scopes_of<'a>(
+        &'a self,
+        pending: &'a PendingAuthorization,
+    ) -> impl Iterator<Item = (&'a str, &'a str)> {
+        pending.scope().iter().map(|name| {
+            let mut known = self.resources_of(pending).flat_map(|known| &known.scopes);
+            let described = known.find(|scope| scope.name == name);
+            (name, described.map_or(name, |scope| &*scope.description))
+        })
     }
 
     /// The resource that `text` names, forgiving what the standards forgive, and in

@@ -4,7 +4,8 @@ use oauth_types::{Issuer, RedirectUri};
 
 use crate::authorize::AuthorizationError;
 
-/// Where the browser goes next, with the response parameters in the query.
+/// Where the browser goes next, with the response parameters in the query; or, to a consent page
+/// elsewhere, a sealed request.
 ///
 /// Spec: OAuth 2.1 §4.1.2, RFC 9207 §2.
 #[derive(Clone)]
@@ -36,6 +37,14 @@ impl Redirect {
             ("error_description", &*description),
         ];
         Self::new(issuer, to, state, &parameters)
+    }
+
+    /// To a consent page elsewhere, with a sealed request.
+    pub(crate) fn hand_off(page: &RedirectUri, handle: &str) -> Self {
+        Self {
+            location: page.with_parameters([("transaction", handle)]),
+            host: page.display_host().to_owned(),
+        }
     }
 
     pub(crate) fn new(

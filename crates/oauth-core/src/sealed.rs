@@ -19,6 +19,8 @@ const VERSION: u8 = 1;
 pub(crate) enum Purpose {
     /// A validated authorization request on its way through sign-in and consent.
     Transaction,
+    /// A person's decision about one, on its way back from a page elsewhere.
+    Decision,
     /// A person's sign-in.
     Session,
 }
@@ -27,6 +29,7 @@ impl Purpose {
     const fn as_str(self) -> &'static str {
         match self {
             Self::Transaction => "transaction",
+            Self::Decision => "decision",
             Self::Session => "session",
         }
     }
@@ -145,6 +148,7 @@ mod tests {
         let there = issuer("https://mcp.example/other");
         for (issuer, purpose, text) in [
             (&here, Purpose::Session, text.as_str()),
+            (&here, Purpose::Decision, &text),
             (&there, Purpose::Transaction, &text),
             (&here, Purpose::Transaction, &text[1..]),
             (&here, Purpose::Transaction, "AAAA"),

@@ -1,8 +1,10 @@
 //! Which browser this is, and who is signed in there.
 
+use std::sync::Arc;
+
 use oauth_types::base62;
 use oauth_types::env::EntropyError;
-use oauth_types::{Secret, SecretHash, Subject, Timestamp};
+use oauth_types::{AuthenticationContext, Secret, SecretHash, Subject, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::event::Event;
@@ -40,18 +42,40 @@ impl std::fmt::Debug for BrowserBinding {
     }
 }
 
-/// That a person proved who they are, and how.
+/// That a person proved who they are, when, and how.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Authentication {
     /// Who.
     pub subject: Subject,
+    /// When they did so; `None` is just now.
+    pub auth_time: Option<Timestamp>,
+    /// How, if somebody is to know.
+    pub context: Option<AuthenticationContext>,
 }
 
 impl Authentication {
     /// This person proved who they are just now.
     pub const fn of(subject: Subject) -> Self {
-        Self { subject }
+        Self {
+            subject,
+            auth_time: None,
+            context: None,
+        }
+    }
+
+    /// They did so at that moment: what a request demands of a sign-in is judged by it.
+    #[must_use]
+    pub const fn at(mut self, auth_time: Timestamp) -> Self {
+        self.auth_time = Some(auth_time);
+        self
+    }
+
+    /// They did so by these means. Resource servers are told.
+    #[must_use]
+    pub fn by(mut self, context: AuthenticationContext) -> Self {
+        self.context = Some(context);
+        self
     }
 }
 
@@ -62,6 +86,8 @@ pub struct Session {
     pub(crate) subject: Subject,
     pub(crate) epoch: u64,
     pub(crate) auth_time: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) authentication: Option<Arc<AuthenticationContext>>,
     pub(crate) browser: SecretHash,
 }
 
@@ -74,6 +100,11 @@ impl Session {
     /// When they signed in.
     pub const fn auth_time(&self) -> Timestamp {
         self.auth_time
+    }
+
+    /// By which class of proof, if that is known.
+    pub fn acr(&self) -> Option<&str> {
+        self.authentication.as_ref()?.acr()
     }
 }
 
@@ -94,13 +125,15 @@ impl AuthorizationServer {
     /// when the person is disabled.
     ///
     /// # Errors
-    /// The store's or the randomness's.
+    /// [`SignInError::Future`] for a sign-in that has not happened yet; the store's or the
+    /// randomness's.
     pub async fn sign_in(
         &self,
         authentication: &Authentication,
         browser: &BrowserBinding,
     ) -> Result<Option<(Session, String)>, SignInError> {
         let now = self.now();
+        let auth_time = self.auth_time(authentication, now)?;
         let found = self
             .storage
             .subjects()
@@ -118,7 +151,8 @@ impl AuthorizationServer {
             id: text,
             subject: authentication.subject.clone(),
             epoch: person.map_or(0, |person| person.epoch),
-            auth_time: now,
+            auth_time,
+            authentication: authentication.context.clone().map(Arc::new),
             browser: browser.hash,
         };
         let cookie = sealed::seal(
@@ -133,6 +167,19 @@ impl AuthorizationServer {
             subject: &session.subject,
         });
         Ok(Some((session, cookie)))
+    }
+
+    /// When a sign-in was, by somebody's clock that may differ a little from ours. A moment further
+    /// ahead is not one in seconds, perhaps, and would count as fresh for ever.
+    pub(crate) fn auth_time(
+        &self,
+        authentication: &Authentication,
+        now: Timestamp,
+    ) -> Result<Timestamp, SignInError> {
+        match authentication.auth_time {
+            Some(at) if at > now.plus(self.policy().clock_skew) => Err(SignInError::Future),
+            at => Ok(at.map_or(now, |at| at.min(now))),
+        }
     }
 
     /// The sign-in that a cookie carries; `None` when it is not ours, has ended, belongs to
@@ -164,6 +211,9 @@ impl AuthorizationServer {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SignInError {
+    /// It lies in the future.
+    #[error("auth_time lies in the future; it is in whole seconds")]
+    Future,
     /// The store failed.
     #[error(transparent)]
     Storage(#[from] StorageError),

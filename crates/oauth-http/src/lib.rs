@@ -19,7 +19,7 @@
 //! let uri = ResourceUri::parse("https://mcp.example/mcp").unwrap();
 //! let resource =
 //!     ProtectedResource::new(uri, "https://auth.example", Scope::parse("mcp:tools").unwrap());
-//! let metadata = ResourceService::new(&resource);
+//! let metadata = ResourceService::new([&resource]);
 //! let request = http::Request::get("/.well-known/oauth-protected-resource/mcp").body(()).unwrap();
 //! assert_eq!(metadata.handle(&request.into_parts().0).status(), 200);
 //! # }

@@ -2,10 +2,13 @@
 //! clients where to get one.
 
 mod bearer_layer;
+mod operation_layer;
 mod service;
 
 pub use bearer_layer::{Bearer, BearerFuture, BearerLayer};
 pub use oauth_resource::{
-    AccessClaims, AccessTokenVerifier, ProtectedResource, VerifierUnavailable,
+    AccessClaims, AccessTokenVerifier, Needs, OperationPolicy, ProtectedResource,
+    VerifierUnavailable,
 };
+pub use operation_layer::{OperationFuture, OperationLayer, Operations};
 pub use service::ResourceService;

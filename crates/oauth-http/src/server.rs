@@ -4,6 +4,7 @@ mod authorize;
 mod cookies;
 mod decode;
 mod encode;
+mod hand_off;
 mod interaction;
 mod proxies;
 mod registration;

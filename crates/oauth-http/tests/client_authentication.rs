@@ -7,9 +7,8 @@ use common::signing::{
 };
 use common::{Server, basic, error, json, text};
 use http::header;
-use oauth_core::storage::{ClientSecret, Replace, Storage, TokenEndpointAuthMethod};
-use oauth_core::types::{ClientId, Lifetime, SecretHash};
-use oauth_testkit::block_on;
+use oauth_core::storage::{ClientSecret, TokenEndpointAuthMethod};
+use oauth_core::types::{Lifetime, SecretHash};
 use oauth_testkit::signer::assertion;
 use serde_json::{Value, json};
 
@@ -30,9 +29,7 @@ fn methods_do_not_stand_in_for_each_other() {
     }
     assert_eq!(error(&basic(server, "service:", &credentials)), rejected());
     let post = server.confidential.client_id.as_str();
-    change(server, post, |record| {
-        record.jwks = Some(signing.signer.jwks())
-    });
+    server.change_client(post, |record| record.jwks = Some(signing.signer.jwks()));
     for client in [post, &server.public.client_id, "nobody"] {
         let claims = Value::Object(assertion(client, ISSUER, "1", NOW));
         assert_eq!(signing.present(&signing.signer.sign(&claims)), rejected());
@@ -128,7 +125,7 @@ fn secrets_rotate_and_expire() {
     let server = Server::new();
     let id = server.confidential.client_id.clone();
     let old = server.confidential.client_secret.clone().unwrap();
-    change(&server, &id, |record| {
+    server.change_client(&id, |record| {
         assert!(!serde_json::to_string(record).unwrap().contains(&old));
         record.secrets[0].expires_at = Some(
             server
@@ -160,13 +157,4 @@ fn secrets_rotate_and_expire() {
     assert_eq!(ask(&old), proven);
     server.clock.advance(Lifetime::seconds(1));
     assert_eq!((ask(&old), ask("the new secret")), (rejected(), proven));
-}
-
-fn change(server: &Server, id: &str, change: impl FnOnce(&mut oauth_core::storage::ClientRecord)) {
-    let clients = server.storage.clients();
-    let found = block_on(clients.find(&ClientId::new(id))).unwrap().unwrap();
-    let mut record = (*found.record).clone();
-    change(&mut record);
-    let replaced = block_on(clients.replace(found.revision, record)).unwrap();
-    assert!(matches!(replaced, Replace::Replaced(_)));
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use common::{Server, cookies, encode, handle, location, text};
 use http::{Request, StatusCode, header};
-use oauth_core::storage::{ClientRecord, ClientRegistration, Storage};
+use oauth_core::storage::ClientRegistration;
 use oauth_core::types::{ClientId, Lifetime, Subject};
 use oauth_testkit::block_on;
 use oauth_testkit::faults::{Counts, Fault};
@@ -82,23 +82,13 @@ fn query(server: &Server, app: &App, changes: &[(&str, &str)]) -> Vec<(String, S
     query
 }
 
-fn change(server: &Server, app: &App, change: impl Fn(&mut ClientRecord)) {
-    let id = ClientId::new(&*app.client_id);
-    let found = block_on(server.storage.clients().find(&id))
-        .unwrap()
-        .unwrap();
-    let mut record = (*found.record).clone();
-    change(&mut record);
-    block_on(server.storage.clients().replace(found.revision, record)).unwrap();
-}
-
 fn entered() -> Arc<Server> {
     entered_in(Server::new())
 }
 
 fn entered_in(server: Server) -> Arc<Server> {
     let server = Arc::new(server);
-    change(&server, &server.confidential, |client| {
+    server.change_client(&server.confidential.client_id, |client| {
         client.registration = ClientRegistration::Preregistered;
     });
     server
@@ -125,7 +115,7 @@ fn clients_nobody_vouches_for_are_always_asked_for() {
 fn a_program_on_a_persons_own_computer_is_always_asked_for() {
     let server = Arc::new(Server::new());
     let app = &server.public;
-    change(&server, app, |client| {
+    server.change_client(&app.client_id, |client| {
         client.registration = ClientRegistration::Preregistered;
     });
     let browser = Browser::after_approving(&server, app, "mcp:tools");
@@ -183,6 +173,32 @@ fn remembering_can_be_turned_off() {
     let app = &server.confidential;
     let browser = Browser::after_approving(&server, app, "mcp:tools");
     assert_eq!(browser.asks(app, &[]), "consent");
+}
+
+/// AS-AUTHZ-23: a yes is remembered for the person, not for the sign-in: who has to sign in on the
+/// way is not asked again either, unless the client wants it.
+#[test]
+fn a_remembered_yes_counts_after_signing_in_on_the_way() {
+    let server = entered();
+    let app = &server.confidential;
+    Browser::after_approving(&server, app, "mcp:tools");
+    for (changes, asked) in [
+        (vec![], false),
+        (vec![("prompt", "login")], false),
+        (vec![("prompt", "consent")], true),
+        (vec![("scope", "mcp:tools mcp:write")], true),
+    ] {
+        let page = server.authorize(&query(&server, app, &changes), "");
+        let login = [
+            ("transaction", &*handle(&page)),
+            ("username", "alice"),
+            ("password", "wonderland"),
+        ];
+        let answer = server.interact(&cookies(&page), &login);
+        assert_ne!(cookies(&answer), "", "signed in");
+        let code = parameter(&location(&answer), "code");
+        assert_eq!(code.is_none(), asked, "{changes:?}");
+    }
 }
 
 /// A store that fails is not a person who was never asked: the client is told nothing, and the
@@ -302,7 +318,7 @@ fn a_remembered_yes_ends_when_anything_it_rests_on_does() {
     let begin = || Browser::after_approving(&server, app, "mcp:tools");
 
     let browser = begin();
-    change(&server, app, |client| {
+    server.change_client(&app.client_id, |client| {
         client.metadata.client_name = Some("Another".to_owned())
     });
     assert_eq!(browser.asks(app, &[]), "consent");

@@ -7,8 +7,6 @@ use std::net::IpAddr;
 use bytes::Bytes;
 use common::{Server, encode, error, json, text};
 use http::{Request, Response, header};
-use oauth_core::storage::Storage;
-use oauth_core::types::{ClientId, ResourceUri};
 use oauth_core::{InProcessLimiter, Source};
 use oauth_testkit::block_on;
 use oauth_testkit::flows::App;
@@ -110,20 +108,14 @@ fn only_refused_grants_are_counted() {
 #[test]
 fn a_resource_server_learns_what_it_needs_and_cannot_scan() {
     let server = server();
-    let id = ClientId::new(&*server.confidential.client_id);
-    let found = block_on(server.storage.clients().find(&id))
-        .unwrap()
-        .unwrap();
-    let mut record = (*found.record).clone();
-    record.introspects = vec![ResourceUri::parse("https://mcp.example/mcp").unwrap()];
-    block_on(server.storage.clients().replace(found.revision, record)).unwrap();
+    server.let_introspect();
     let token = server.tokens(&server.public)["access_token"]
         .as_str()
         .unwrap()
         .to_owned();
     let ask = |token: &str| {
         let form = [
-            ("client_id", id.as_str()),
+            ("client_id", &*server.confidential.client_id),
             (
                 "client_secret",
                 server.confidential.client_secret.as_deref().unwrap(),

@@ -4,7 +4,7 @@ mod common;
 
 use common::{Server, json, text};
 use http::{Request, header};
-use oauth_core::types::Issuer;
+use oauth_core::types::{Issuer, Link};
 use serde_json::{Value, json as value};
 
 fn document(server: &Server) -> Value {
@@ -119,4 +119,28 @@ fn clients_of_the_first_revision_find_what_they_assume() {
         document(&server)["token_endpoint"],
         "https://mcp.example/token"
     );
+}
+
+/// AS-META-20: what people may want to read is published where it was configured.
+#[test]
+fn links_for_people_are_published_when_there_are_any() {
+    let plain = document(&Server::new());
+    let server = Server::build(|builder| {
+        builder.configure(|config| {
+            config.about.documentation = Link::parse("https://mcp.example/docs").ok();
+            config.about.policy = Link::parse("https://mcp.example/privacy").ok();
+            config.about.terms = Link::parse("https://mcp.example/terms").ok();
+            config.about.ui_locales = vec!["en".to_owned(), "pt-BR".to_owned()];
+        })
+    });
+    let told = document(&server);
+    for (member, expected) in [
+        ("service_documentation", value!("https://mcp.example/docs")),
+        ("op_policy_uri", value!("https://mcp.example/privacy")),
+        ("op_tos_uri", value!("https://mcp.example/terms")),
+        ("ui_locales_supported", value!(["en", "pt-BR"])),
+    ] {
+        assert_eq!(told[member], expected, "{member}");
+        assert_eq!(plain.get(member), None, "{member}");
+    }
 }

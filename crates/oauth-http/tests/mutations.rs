@@ -371,7 +371,7 @@ fn guarded(server: &Server, request: Request<Vec<u8>>) -> http::Response<bytes::
         Scope::parse("mcp:tools").unwrap(),
     );
     if request.uri().path().starts_with("/.well-known") {
-        return ResourceService::new(&resource).handle(&request.into_parts().0);
+        return ResourceService::new([&resource]).handle(&request.into_parts().0);
     }
     let layer = BearerLayer::new(resource, server.service.clone());
     let mut service = tower_layer::Layer::layer(&layer, Inner);

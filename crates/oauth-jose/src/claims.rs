@@ -1,9 +1,7 @@
 //! What a signed token says.
 
-use oauth_types::Timestamp;
+use oauth_types::{Timestamp, json};
 use serde_json::{Map, Value};
-
-use crate::object;
 
 /// The claims of a JWT: the registered ones by type, and all of them as they came.
 ///
@@ -43,7 +41,7 @@ impl Claims {
     /// # Errors
     /// [`InvalidClaims`] for anything else.
     pub(crate) fn parse(payload: &[u8]) -> Result<Self, InvalidClaims> {
-        let all = object::parse(payload).map_err(|_| InvalidClaims)?;
+        let all = json::object(payload).map_err(|_| InvalidClaims)?;
         let text = |name| match all.get(name) {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text.clone())),

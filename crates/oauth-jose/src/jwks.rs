@@ -8,10 +8,10 @@ use aws_lc_rs::signature::{
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use oauth_types::json;
 use serde_json::{Map, Value};
 
 use crate::algorithm::Algorithm;
-use crate::object;
 
 /// Keys of one set.
 const MOST_KEYS: usize = 32;
@@ -200,7 +200,7 @@ impl KeySet {
         if document.len() > LONGEST_DOCUMENT {
             return Err(InvalidKeySet::TooLarge);
         }
-        Self::of(&object::parse(document).map_err(|_| InvalidKeySet::Malformed)?)
+        Self::of(&json::object(document).map_err(|_| InvalidKeySet::Malformed)?)
     }
 
     /// Reads a JWKS that was already parsed, of at most 32 keys.

@@ -24,7 +24,6 @@ pub mod claims;
 pub mod derive;
 pub mod jwk;
 pub mod jwks;
-mod object;
 pub mod seal;
 pub mod verify;
 

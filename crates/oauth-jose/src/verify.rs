@@ -2,12 +2,12 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use oauth_types::json;
 use serde_json::Value;
 
 use crate::algorithm::Algorithm;
 use crate::claims::Claims;
 use crate::jwks::KeySet;
-use crate::object;
 
 /// Characters of a token.
 const LONGEST_TOKEN: usize = 16 * 1024;
@@ -79,7 +79,7 @@ impl<'a> Jws<'a> {
                 .filter(|held| !held.is_empty())
                 .ok_or(Malformed)
         };
-        let header = object::parse(&decode(header)?).map_err(|_| Malformed)?;
+        let header = json::object(&decode(header)?).map_err(|_| Malformed)?;
         if header.contains_key("crit") {
             return Err(Critical);
         }

@@ -25,10 +25,14 @@
 //! ```
 
 pub mod bearer;
+pub mod needs;
+pub mod operation;
 pub mod resource;
 pub mod verify;
 
 pub use bearer::{InvalidAuthorization, bearer_token};
+pub use needs::Needs;
 pub use oauth_types::AccessClaims;
+pub use operation::OperationPolicy;
 pub use resource::{ProtectedResource, Refusal};
 pub use verify::{AccessTokenVerifier, VerifierUnavailable};

@@ -1,18 +1,23 @@
 //! One protected resource: what it accepts, and what it answers when it does not.
 
 use oauth_types::metadata::ProtectedResourceMetadata;
-use oauth_types::{AccessClaims, ResourceUri, Scope};
+use oauth_types::{AccessClaims, Link, ResourceUri, Scope};
 
+use crate::needs::{Hierarchy, Needs};
 use crate::verify::{AccessTokenVerifier, VerifierUnavailable};
 
 /// A protected resource.
 #[derive(Debug, Clone)]
 pub struct ProtectedResource {
     uri: ResourceUri,
-    authorization_server: String,
+    authorization_servers: Vec<String>,
     required: Scope,
     supported: Scope,
     name: Option<String>,
+    hierarchy: Hierarchy,
+    documentation: Option<Link>,
+    policy: Option<Link>,
+    terms: Option<Link>,
     /// The challenge for a request without a token, which is every client's first.
     bare_challenge: String,
 }
@@ -44,10 +49,14 @@ impl ProtectedResource {
     pub fn new(uri: ResourceUri, authorization_server: impl Into<String>, required: Scope) -> Self {
         let mut resource = Self {
             uri,
-            authorization_server: authorization_server.into(),
+            authorization_servers: vec![authorization_server.into()],
             supported: required.clone(),
             required,
             name: None,
+            hierarchy: Hierarchy::default(),
+            documentation: None,
+            policy: None,
+            terms: None,
             bare_challenge: String::new(),
         };
         resource.bare_challenge = resource.render("", &resource.required);
@@ -58,6 +67,48 @@ impl ProtectedResource {
     #[must_use]
     pub fn named(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
+        self
+    }
+
+    /// Tokens may come from this issuer as well. Clients try the issuers in the order in which
+    /// they were named; the verifier has to know each of them.
+    #[must_use]
+    pub fn trusting(mut self, authorization_server: impl Into<String>) -> Self {
+        self.authorization_servers.push(authorization_server.into());
+        self
+    }
+
+    /// Says that holding `broader` amounts to holding `includes` as well, so that whoever has the
+    /// broader scope is let through, and a challenge still names the narrower one.
+    #[must_use]
+    pub fn including(mut self, broader: impl Into<String>, includes: Scope) -> Self {
+        self.hierarchy.add(broader.into(), includes);
+        self
+    }
+
+    /// Everything that holding `scope` amounts to here.
+    pub fn expand(&self, scope: &Scope) -> Scope {
+        self.hierarchy.expand(scope)
+    }
+
+    /// Publishes where developers of clients read about it.
+    #[must_use]
+    pub fn documented_at(mut self, link: Link) -> Self {
+        self.documentation = Some(link);
+        self
+    }
+
+    /// Publishes what a client may do with its data.
+    #[must_use]
+    pub fn with_policy(mut self, link: Link) -> Self {
+        self.policy = Some(link);
+        self
+    }
+
+    /// Publishes its terms of service.
+    #[must_use]
+    pub fn with_terms(mut self, link: Link) -> Self {
+        self.terms = Some(link);
         self
     }
 
@@ -76,11 +127,13 @@ impl ProtectedResource {
     pub fn metadata(&self) -> ProtectedResourceMetadata {
         ProtectedResourceMetadata {
             resource: self.uri.as_str().to_owned(),
-            authorization_servers: vec![self.authorization_server.clone()],
+            authorization_servers: self.authorization_servers.clone(),
             scopes_supported: self.supported.iter().map(str::to_owned).collect(),
             bearer_methods_supported: vec!["header"],
             resource_name: self.name.clone(),
-            resource_documentation: None,
+            resource_documentation: self.documentation.clone(),
+            resource_policy_uri: self.policy.clone(),
+            resource_tos_uri: self.terms.clone(),
         }
     }
 
@@ -92,13 +145,16 @@ impl ProtectedResource {
         &self,
         verifier: &dyn AccessTokenVerifier,
         token: &str,
-        needed: &Scope,
+        needed: &Needs,
     ) -> Result<AccessClaims, Refusal> {
         let claims = verifier.verify(token).await?;
         let claims = claims
             .filter(|claims| claims.audience == self.uri)
             .ok_or(Refusal::InvalidToken)?;
-        if needed.is_subset(&claims.scope) {
+        // The broader scopes are looked at only where the plain answer is no.
+        let enough = needed.are_met_by(&claims.scope)
+            || (!self.hierarchy.is_empty() && needed.are_met_by(&self.expand(&claims.scope)));
+        if enough {
             Ok(claims)
         } else {
             Err(Refusal::InsufficientScope)

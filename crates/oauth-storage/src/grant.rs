@@ -1,9 +1,11 @@
 //! A grant and everything under it, as one record under one key.
 
+use std::sync::Arc;
+
 use oauth_types::registration::UnknownMembers;
 use oauth_types::{
-    ClientId, CodeChallenge, GrantId, RedirectUri, ResourceUri, Scope, SecretHash, Subject,
-    Timestamp,
+    AuthenticationContext, ClientId, CodeChallenge, GrantId, RedirectUri, ResourceUri, Scope,
+    SecretHash, Subject, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
@@ -31,6 +33,12 @@ pub struct GrantRecord {
     /// Under which barriers it was approved.
     #[serde(default)]
     pub epochs: Epochs,
+    /// When the person had signed in who approved it; `None` where there was no person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auth_time: Option<Timestamp>,
+    /// How, if that is known. Shared, because every check of an access token hands it on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authentication: Option<Arc<AuthenticationContext>>,
     /// When it was approved.
     pub created_at: Timestamp,
     /// When it ends, whatever is refreshed meanwhile.

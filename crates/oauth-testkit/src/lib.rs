@@ -12,6 +12,7 @@ pub mod documents;
 pub mod fakes;
 pub mod faults;
 pub mod flows;
+pub mod parity;
 pub mod races;
 #[cfg(all(feature = "servers", unix))]
 pub mod servers;

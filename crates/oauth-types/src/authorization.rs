@@ -34,6 +34,10 @@ pub struct AuthorizationRequest<'a> {
     pub max_age: Option<Cow<'a, str>>,
     /// `login_hint`: a name to fill in for the person.
     pub login_hint: Option<Cow<'a, str>>,
+    /// `acr_values`: the classes of proof that would do, the best first (RFC 9470 §4).
+    pub acr_values: Option<Cow<'a, str>>,
+    /// `ui_locales`: the languages of the person, the best first.
+    pub ui_locales: Option<Cow<'a, str>>,
     /// `request`, which is not supported and must not be ignored (RFC 9101 §6).
     pub request: Option<Cow<'a, str>>,
     /// `request_uri`, likewise.
@@ -64,6 +68,8 @@ impl<'a> AuthorizationRequest<'a> {
                 "response_mode" => ("response_mode", &mut request.response_mode),
                 "max_age" => ("max_age", &mut request.max_age),
                 "login_hint" => ("login_hint", &mut request.login_hint),
+                "acr_values" => ("acr_values", &mut request.acr_values),
+                "ui_locales" => ("ui_locales", &mut request.ui_locales),
                 "request" => ("request", &mut request.request),
                 "request_uri" => ("request_uri", &mut request.request_uri),
                 "resource" => {

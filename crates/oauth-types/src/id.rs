@@ -70,6 +70,13 @@ impl ClientId {
     /// person's identifier nor with the URL of a client metadata document (RFC 9068 §2.2).
     pub const GENERATED_PREFIX: &'static str = "c_";
 
+    /// Whether `text` could be the identifier of a client that this server generated or that a
+    /// metadata document has. A person must not be mistaken for a client, nor the reverse
+    /// (RFC 9068 §2.2).
+    pub fn could_be(text: &str) -> bool {
+        text.starts_with(Self::GENERATED_PREFIX) || text.starts_with("https://")
+    }
+
     /// Draws a new identifier: `c_` and 22 characters of `[0-9A-Za-z]`.
     ///
     /// # Errors

@@ -21,11 +21,14 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod authentication;
 pub mod authorization;
 pub mod base62;
 pub mod env;
 pub mod id;
 pub mod issuer;
+pub mod json;
+pub mod link;
 pub mod metadata;
 pub mod pkce;
 pub mod redirect_uri;
@@ -36,9 +39,11 @@ pub mod secret;
 pub mod time;
 pub mod token;
 
+pub use authentication::AuthenticationContext;
 pub use authorization::{AuthorizationErrorCode, AuthorizationRequest};
 pub use id::{ClientId, GrantId, Subject, TenantId};
 pub use issuer::Issuer;
+pub use link::Link;
 pub use pkce::{CodeChallenge, CodeVerifier};
 pub use redirect_uri::RedirectUri;
 pub use resource::ResourceUri;

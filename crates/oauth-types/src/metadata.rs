@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::Link;
+
 /// An authorization server's metadata, in the one shape that serves both OAuth and OpenID
 /// Connect discovery.
 ///
@@ -42,6 +44,14 @@ pub struct AuthorizationServerMetadata {
     pub request_uri_parameter_supported: bool,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub protected_resources: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ui_locales_supported: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service_documentation: Option<Link>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub op_policy_uri: Option<Link>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub op_tos_uri: Option<Link>,
     pub subject_types_supported: Vec<&'static str>,
     pub id_token_signing_alg_values_supported: Vec<&'static str>,
 }
@@ -58,5 +68,9 @@ pub struct ProtectedResourceMetadata {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resource_name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub resource_documentation: Option<String>,
+    pub resource_documentation: Option<Link>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resource_policy_uri: Option<Link>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resource_tos_uri: Option<Link>,
 }

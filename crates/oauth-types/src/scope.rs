@@ -88,7 +88,7 @@ impl Scope {
     }
 }
 
-fn is_scope_byte(byte: u8) -> bool {
+pub(crate) fn is_scope_byte(byte: u8) -> bool {
     matches!(byte, 0x21 | 0x23..=0x5B | 0x5D..=0x7E)
 }
 

@@ -24,6 +24,12 @@ impl Timestamp {
         Self(self.0.saturating_add(lifetime.0))
     }
 
+    /// The moment `lifetime` earlier, clamped at the beginning of time.
+    #[must_use]
+    pub const fn minus(self, lifetime: Lifetime) -> Self {
+        Self(self.0.saturating_sub(lifetime.0))
+    }
+
     /// Seconds from `earlier` to `self`; zero when a clock went back, never negative.
     pub const fn since(self, earlier: Self) -> Lifetime {
         Lifetime(self.0.saturating_sub(earlier.0))

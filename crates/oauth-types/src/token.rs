@@ -1,10 +1,13 @@
 //! The token endpoint's messages, and what an access token says.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::{ClientId, GrantId, Issuer, ResourceUri, Scope, Subject, Timestamp};
+use crate::{
+    AuthenticationContext, ClientId, GrantId, Issuer, ResourceUri, Scope, Subject, Timestamp,
+};
 
 /// The parameters of a token, revocation or introspection request as they arrived.
 ///
@@ -193,6 +196,10 @@ pub struct AccessClaims {
     pub expires_at: Timestamp,
     /// The grant behind it, when the verifier knows.
     pub grant: Option<GrantId>,
+    /// When the person signed in who gave it; `None` when there was no person, or nobody knows.
+    pub auth_time: Option<Timestamp>,
+    /// How, if that is known.
+    pub authentication: Option<Arc<AuthenticationContext>>,
 }
 
 impl AccessClaims {
@@ -214,6 +221,8 @@ impl AccessClaims {
             issued_at,
             expires_at,
             grant: None,
+            auth_time: None,
+            authentication: None,
         }
     }
 }

@@ -32,12 +32,14 @@
 //! ```
 
 mod auto_approve;
+mod elsewhere;
 mod pages;
 #[cfg(feature = "passwords")]
 mod passwords;
 mod view;
 
 pub use auto_approve::DangerAutoApprove;
+pub use elsewhere::ConsentElsewhere;
 pub use pages::{Pages, SignIn};
 #[cfg(feature = "passwords")]
 pub use passwords::{PasswordError, StoredPasswords};

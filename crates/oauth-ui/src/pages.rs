@@ -148,21 +148,9 @@ fn consent_page(
     error: Option<&str>,
 ) -> Result<Page, InteractionError> {
     let (pending, config) = (visit.pending, visit.server.config());
-    let named = || {
-        config
-            .resources
-            .iter()
-            .filter(|resource| pending.resources().contains(&resource.uri))
-    };
-    let scopes = pending.scope().iter().map(|name| {
-        let described = named()
-            .flat_map(|resource| &resource.scopes)
-            .find(|scope| scope.name == name);
-        ScopeView {
-            name,
-            description: described.map_or(name, |scope| &scope.description),
-        }
-    });
+    let scopes = config
+        .scopes_of(pending)
+        .map(|(name, description)| ScopeView { name, description });
     let client_name = pending.client_name().map(shown);
     let view = ConsentView {
         style: style(),
@@ -176,7 +164,8 @@ fn consent_page(
         redirect_host: pending.redirect_host(),
         subject,
         scopes: scopes.collect(),
-        resources: named()
+        resources: config
+            .resources_of(pending)
             .map(|resource| ResourceView {
                 name: resource.name.as_deref(),
                 uri: resource.uri.as_str(),

@@ -19,12 +19,13 @@ use oauth_core::{
 use oauth_http::server::{Interaction, InteractionError, Notice, Outcome, Page, Visit};
 use oauth_storage_memory::MemoryStorage;
 
-/// The application's own accounts. Its cookie is taken at its word here; yours names a session of yours.
-fn account(visit: &Visit<'_>) -> Option<Subject> {
+/// The application's own accounts: who, and when they signed in. Its cookie, `shop=alice.1800000000`,
+/// is taken at its word here; yours names a session of yours.
+fn account(visit: &Visit<'_>) -> Option<Authentication> {
     let mut cookies = visit.headers.get("cookie")?.to_str().ok()?.split("; ");
-    Some(Subject::new(
-        cookies.find_map(|pair| pair.strip_prefix("shop="))?,
-    ))
+    let (name, at) = cookies.find_map(|pair| pair.strip_prefix("shop=")?.split_once('.'))?;
+    let at = Timestamp::from_unix(at.parse().ok()?);
+    Some(Authentication::of(Subject::new(name)).at(at)).filter(|_| visit.pending.is_fresh(at))
 }
 
 /// The application's own pages.
@@ -36,7 +37,7 @@ impl Interaction for Shop {
         let Some(session) = visit.session else {
             // Whoever is signed in to the shop need not sign in again here.
             return Ok(match account(&visit) {
-                Some(subject) => Outcome::SignedIn(Authentication::of(subject)),
+                Some(authentication) => Outcome::SignedIn(authentication),
                 None => Outcome::Respond(page("<p>Sign in to the shop first, then come back.</p>")),
             });
         };
@@ -132,7 +133,7 @@ async fn app(origin: &str) -> Result<Router, Box<dyn Error>> {
     Ok(Router::new()
         .route("/mcp", get(cart))
         .layer(BearerLayer::new(resource.clone(), service.clone()))
-        .merge(oauth_axum::resource_metadata(&resource))
+        .merge(oauth_axum::resource_metadata([&resource]))
         .merge(oauth_axum::authorization_server(service)))
 }
 

@@ -3,6 +3,7 @@
 use axum::body::Body;
 use axum::http::{Request, Response, header};
 use http_body_util::BodyExt;
+use oauth_core::types::env::Clock;
 use oauth_testkit::flows::{challenge, parameter};
 use tower::ServiceExt;
 
@@ -58,7 +59,12 @@ async fn everything_that_people_meet_is_the_applications_own() {
     // The shop's own session, and its own words.
     let (_, stranger) = send(&app, to("GET", &authorize).body(String::new()).unwrap()).await;
     assert!(stranger.contains("Sign in to the shop first"));
-    let signed_in = to("GET", &authorize).header(header::COOKIE, "shop=alice");
+    let account = format!("shop=alice.{}", SystemClock.now().as_unix() - 60);
+    let again = to("GET", &format!("{authorize}&prompt=login"));
+    let again = again.header(header::COOKIE, &account);
+    let (_, login) = send(&app, again.body(String::new()).unwrap()).await;
+    assert!(login.contains("Sign in to the shop first"), "once more");
+    let signed_in = to("GET", &authorize).header(header::COOKIE, &account);
     let (answer, consent) = send(&app, signed_in.body(String::new()).unwrap()).await;
     assert!(consent.contains("Shopper at <b>127.0.0.1</b> wants to help you shop, alice"));
     assert!(consent.contains("Pay for it with your saved card"));
@@ -68,7 +74,7 @@ async fn everything_that_people_meet_is_the_applications_own() {
         .lines()
         .map(|line| line.split(';').next().unwrap())
         .collect();
-    let cookies = format!("shop=alice; {}", cookies.join("; "));
+    let cookies = format!("{account}; {}", cookies.join("; "));
     let (_, rest) = consent.split_once("name=\"transaction\" value=\"").unwrap();
     let handle = rest.split('"').next().unwrap();
     let decision = format!("transaction={handle}&decision=approve&scope=cart:read");

@@ -136,7 +136,7 @@ async fn run(flags: Flags) -> Result<(), Box<dyn Error>> {
         .route_service("/mcp", tools)
         .route("/whoami", get(whoami))
         .layer(BearerLayer::new(resource.clone(), service.clone()))
-        .merge(oauth_axum::resource_metadata(&resource))
+        .merge(oauth_axum::resource_metadata([&resource]))
         .merge(oauth_axum::authorization_server(service));
 
     tokio::spawn(tend(server));

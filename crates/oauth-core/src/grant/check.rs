@@ -41,6 +41,8 @@ impl AuthorizationServer {
                 (live.issued_at, live.expires_at),
             );
             claims.grant = Some(token.grant);
+            claims.auth_time = grant.auth_time;
+            claims.authentication.clone_from(&grant.authentication);
             claims
         }))
     }

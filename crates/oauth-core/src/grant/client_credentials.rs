@@ -55,6 +55,8 @@ impl AuthorizationServer {
                 ring: self.ring().epoch,
                 ..Epochs::default()
             },
+            auth_time: None,
+            authentication: None,
             created_at: now,
             expires_at,
             retain_until: expires_at.plus(self.policy().clock_skew),

@@ -6,14 +6,16 @@ mod redeem;
 mod refresh;
 mod revoke;
 
+use std::sync::Arc;
+
 use oauth_storage::record::Shape;
 use oauth_storage::{
     AccessTokenRecord, ClientLifetimes, Closed, ClosedReason, CodeRecord, Epochs, GrantRecord,
 };
 use oauth_types::registration::UnknownMembers;
 use oauth_types::{
-    ClientId, CodeChallenge, GrantId, Lifetime, RedirectUri, ResourceUri, Scope, Secret,
-    SecretHash, Subject, Timestamp,
+    AuthenticationContext, ClientId, CodeChallenge, GrantId, Lifetime, RedirectUri, ResourceUri,
+    Scope, Secret, SecretHash, Subject, Timestamp,
 };
 
 use crate::policy::ServerConfig;
@@ -67,6 +69,8 @@ pub(crate) struct Approved {
     pub(crate) scope: Scope,
     pub(crate) resources: Vec<ResourceUri>,
     pub(crate) epochs: Epochs,
+    pub(crate) auth_time: Timestamp,
+    pub(crate) authentication: Option<Arc<AuthenticationContext>>,
     pub(crate) lifetimes: ClientLifetimes,
     pub(crate) code: SecretHash,
     pub(crate) challenge: CodeChallenge,
@@ -91,6 +95,8 @@ pub(crate) fn approve(approved: Approved, config: &ServerConfig, now: Timestamp)
         scope: approved.scope,
         resources: approved.resources,
         epochs: approved.epochs,
+        auth_time: Some(approved.auth_time),
+        authentication: approved.authentication,
         created_at: now,
         expires_at: now.plus(policy.lifetimes(approved.lifetimes).grant),
         retain_until: retain.plus(policy.clock_skew),

@@ -5,7 +5,7 @@ use oauth_types::registration::ClientMetadata;
 use serde_json::Value;
 
 use super::RegistrationError;
-use crate::approval::PendingAuthorization;
+use crate::pending::PendingAuthorization;
 
 /// Characters of a text.
 const LONGEST_TEXT: usize = 200;

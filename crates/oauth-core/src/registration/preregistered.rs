@@ -125,8 +125,7 @@ impl PreregisteredClient {
 
     fn check(&self) -> Result<(), PreregisterError> {
         let id = self.client_id.as_str();
-        if id.is_empty() || id.starts_with(ClientId::GENERATED_PREFIX) || id.starts_with("https://")
-        {
+        if id.is_empty() || ClientId::could_be(id) {
             return Err(PreregisterError::Identifier);
         }
         let method = self.token_endpoint_auth_method;

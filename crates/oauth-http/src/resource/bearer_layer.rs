@@ -1,4 +1,5 @@
-//! A tower layer that lets through only requests with a token for this resource.
+//! Lets through only requests with a token for this resource: as a tower layer, and step by step
+//! for frameworks that have middleware of another kind.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -8,7 +9,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
-use oauth_resource::{AccessTokenVerifier, ProtectedResource, Refusal, bearer_token};
+use oauth_resource::{AccessTokenVerifier, Needs, ProtectedResource, Refusal, bearer_token};
 use oauth_types::{AccessClaims, Scope};
 use tower_layer::Layer;
 use tower_service::Service;
@@ -29,37 +30,82 @@ pub struct BearerLayer {
 struct Shared {
     resource: ProtectedResource,
     verifier: Arc<dyn AccessTokenVerifier>,
-    needed: Scope,
+    needed: Needs,
+    optional: bool,
 }
 
 impl BearerLayer {
     /// Guards `resource`, whose required scope every request needs.
     pub fn new(resource: ProtectedResource, verifier: Arc<dyn AccessTokenVerifier>) -> Self {
-        let needed = resource.required().clone();
+        let needed = resource.required().clone().into();
         Self {
             shared: Arc::new(Shared {
                 resource,
                 verifier,
                 needed,
+                optional: false,
             }),
         }
     }
 
-    /// Guards a part of the resource that needs more.
+    /// Guards a part of the resource that needs more: a scope, or one of several
+    /// ([`Needs::any_of`]).
     #[must_use]
-    pub fn requiring(&self, scope: &Scope) -> Self {
-        let Shared {
-            resource,
-            verifier,
-            needed,
-        } = &*self.shared;
-        let (resource, verifier) = (resource.clone(), Arc::clone(verifier));
+    pub fn requiring(&self, needs: impl Into<Needs>) -> Self {
+        let needs = needs.into();
+        self.but(|shared| shared.needed = shared.needed.and(&needs))
+    }
+
+    /// Lets requests through that bring no token at all, without claims. A token that is brought
+    /// has to be good all the same.
+    #[must_use]
+    pub fn optional(&self) -> Self {
+        self.but(|shared| shared.optional = true)
+    }
+
+    fn but(&self, change: impl FnOnce(&mut Shared)) -> Self {
+        let mut shared = Shared {
+            resource: self.shared.resource.clone(),
+            verifier: Arc::clone(&self.shared.verifier),
+            needed: self.shared.needed.clone(),
+            optional: self.shared.optional,
+        };
+        change(&mut shared);
         Self {
-            shared: Arc::new(Shared {
-                resource,
-                verifier,
-                needed: needed.union(scope),
-            }),
+            shared: Arc::new(shared),
+        }
+    }
+
+    /// What to answer to a browser's preflight, which carries no token and comes before any;
+    /// `None` for a request that is none.
+    pub fn preflight(&self, method: &Method, headers: &HeaderMap) -> Option<Response<Bytes>> {
+        let is_one = method == Method::OPTIONS
+            && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+        is_one.then(preflight)
+    }
+
+    /// The claims of the token that a request's headers bring, `None` only where tokens are
+    /// [optional](Self::optional).
+    ///
+    /// # Errors
+    /// The answer to a request that is not let through.
+    pub async fn check(
+        &self,
+        headers: &HeaderMap,
+    ) -> Result<Option<AccessClaims>, Response<Bytes>> {
+        match self.shared.admit(headers).await {
+            Ok(claims) => Ok(Some(claims)),
+            Err(Refusal::NoToken) if self.shared.optional => Ok(None),
+            Err(refusal) => Err(self.shared.refuse(&refusal)),
+        }
+    }
+
+    /// Lets browser-based clients read the answer to a request that was let through, unless the
+    /// application has rules of its own for that.
+    pub fn finish<B>(&self, response: &mut Response<B>) {
+        let headers = response.headers_mut();
+        if !headers.contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN) {
+            expose(headers);
         }
     }
 }
@@ -78,7 +124,7 @@ impl<S> Layer<S> for BearerLayer {
     fn layer(&self, inner: S) -> Bearer<S> {
         Bearer {
             inner,
-            shared: Arc::clone(&self.shared),
+            layer: self.clone(),
         }
     }
 }
@@ -87,7 +133,7 @@ impl<S> Layer<S> for BearerLayer {
 #[derive(Clone)]
 pub struct Bearer<S> {
     inner: S,
-    shared: Arc<Shared>,
+    layer: BearerLayer,
 }
 
 impl<S: std::fmt::Debug> std::fmt::Debug for Bearer<S> {
@@ -120,28 +166,23 @@ where
         // The service that was polled ready is the one to call.
         let fresh = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, fresh);
-        let shared = Arc::clone(&self.shared);
+        let layer = self.layer.clone();
         Box::pin(async move {
-            if request.method() == Method::OPTIONS
-                && request
-                    .headers()
-                    .contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
-            {
-                return Ok(preflight().map(Out::from));
+            if let Some(answer) = layer.preflight(request.method(), request.headers()) {
+                return Ok(answer.map(Out::from));
             }
-            match shared.admit(request.headers()).await {
+            match layer.check(request.headers()).await {
                 Ok(claims) => {
-                    request.extensions_mut().insert(claims);
-                    let mut response = inner.call(request).await?;
-                    if !response
-                        .headers()
-                        .contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN)
-                    {
-                        expose(response.headers_mut());
+                    // What was in the extensions before was put there by nobody who checked.
+                    request.extensions_mut().remove::<AccessClaims>();
+                    if let Some(claims) = claims {
+                        request.extensions_mut().insert(claims);
                     }
+                    let mut response = inner.call(request).await?;
+                    layer.finish(&mut response);
                     Ok(response)
                 }
-                Err(refusal) => Ok(shared.refuse(&refusal).map(Out::from)),
+                Err(answer) => Ok(answer.map(Out::from)),
             }
         })
     }
@@ -161,26 +202,35 @@ impl Shared {
     }
 
     fn refuse(&self, refusal: &Refusal) -> Response<Bytes> {
-        let (status, code) = match refusal {
-            Refusal::NoToken => (StatusCode::UNAUTHORIZED, "unauthorized"),
-            Refusal::Malformed => (StatusCode::BAD_REQUEST, "invalid_request"),
-            Refusal::InsufficientScope => (StatusCode::FORBIDDEN, "insufficient_scope"),
-            Refusal::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable"),
-            _ => (StatusCode::UNAUTHORIZED, "invalid_token"),
-        };
-        let mut response = crate::document::error(status, code, &refusal.to_string());
-        let headers = response.headers_mut();
-        no_store(headers);
-        expose(headers);
-        let challenge = self.resource.challenge(refusal, &self.needed);
-        if let Some(value) = challenge.and_then(|text| HeaderValue::try_from(text).ok()) {
-            headers.insert(header::WWW_AUTHENTICATE, value);
-        }
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-        }
-        response
+        refuse(&self.resource, refusal, self.needed.asked())
     }
+}
+
+/// The answer to a request that is not let through to something that needs `needed`.
+pub(super) fn refuse(
+    resource: &ProtectedResource,
+    refusal: &Refusal,
+    needed: &Scope,
+) -> Response<Bytes> {
+    let (status, code) = match refusal {
+        Refusal::NoToken => (StatusCode::UNAUTHORIZED, "unauthorized"),
+        Refusal::Malformed => (StatusCode::BAD_REQUEST, "invalid_request"),
+        Refusal::InsufficientScope => (StatusCode::FORBIDDEN, "insufficient_scope"),
+        Refusal::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable"),
+        _ => (StatusCode::UNAUTHORIZED, "invalid_token"),
+    };
+    let mut response = crate::document::error(status, code, &refusal.to_string());
+    let headers = response.headers_mut();
+    no_store(headers);
+    expose(headers);
+    let challenge = resource.challenge(refusal, needed);
+    if let Some(value) = challenge.and_then(|text| HeaderValue::try_from(text).ok()) {
+        headers.insert(header::WWW_AUTHENTICATE, value);
+    }
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    response
 }
 
 fn preflight() -> Response<Bytes> {

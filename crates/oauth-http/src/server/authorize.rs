@@ -4,11 +4,12 @@ use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, Response, StatusCode, request};
 use oauth_core::authorize::RedirectWhen;
+use oauth_core::session::SignInError;
 use oauth_core::storage::{StorageError, StorageErrorKind};
 use oauth_core::types::AuthorizationRequest;
 use oauth_core::{
-    Approval, ApprovalError, AuthorizeFailure, BrowserBinding, PendingAuthorization, Session,
-    Source,
+    Approval, ApprovalError, Authentication, AuthorizeFailure, BrowserBinding,
+    PendingAuthorization, Redirect, Session, Source,
 };
 
 use crate::document::{method_not_allowed, no_store};
@@ -68,17 +69,6 @@ impl OAuthService {
             Ok(session) => session,
             Err(error) => return self.storage_page(&error),
         };
-        let consented = match &session {
-            // Asking for the headers alone grants nothing.
-            Some(session) if request.method != Method::HEAD => {
-                self.server.has_consented(&valid, session).await
-            }
-            _ => Ok(false),
-        };
-        let consented = match consented {
-            Ok(consented) => consented,
-            Err(error) => return self.storage_page(&error),
-        };
         let silent = valid
             .is_silent()
             .then(|| [false, true].map(|signed_in| valid.silent_failure(&self.server, signed_in)));
@@ -88,14 +78,13 @@ impl OAuthService {
         let session = session.filter(|session| pending.admits(session));
         let headers = &request.headers;
         let caller = Caller { source, headers };
-        if let (Some(session), true) = (&session, consented) {
+        // Asking for the headers alone grants nothing.
+        if let Some(session) = session.as_ref().filter(|_| request.method != Method::HEAD) {
             let pending = pending.clone().for_session(session);
-            let approval = Approval::of(pending.scope().clone());
-            match self.server.approve(&pending, session, approval).await {
-                Ok(redirect) => return see_other(redirect.location()),
-                Err(ApprovalError::Storage(error)) => return self.storage_page(&error),
-                // Whatever else stands in the way is for the person to see.
-                Err(_) => {}
+            match self.as_remembered(&pending, session).await {
+                Ok(Some(redirect)) => return see_other(redirect.location()),
+                Ok(None) => {}
+                Err(error) => return self.storage_page(&error),
             }
         }
         if let Some(failures) = silent {
@@ -114,6 +103,24 @@ impl OAuthService {
                 .set_binding(response.headers_mut(), browser.expose());
         }
         response
+    }
+
+    /// The person said yes to all of this before, and need not be asked. `None` when they did not,
+    /// or when something stands in the way, which is for them to see.
+    async fn as_remembered(
+        &self,
+        pending: &PendingAuthorization,
+        session: &Session,
+    ) -> Result<Option<Redirect>, StorageError> {
+        if !self.server.has_consented(pending, session).await? {
+            return Ok(None);
+        }
+        let approval = Approval::of(pending.scope().clone());
+        match self.server.approve(pending, session, approval).await {
+            Ok(redirect) => Ok(Some(redirect)),
+            Err(ApprovalError::Storage(error)) => Err(error),
+            Err(_) => Ok(None),
+        }
     }
 
     pub(crate) async fn interact(
@@ -169,54 +176,86 @@ impl OAuthService {
         browser: &BrowserBinding,
         caller: Caller<'_>,
     ) -> Response<Bytes> {
-        let outcome = self.ask(&pending, session.as_ref(), form, caller).await;
+        match self.ask(&pending, session.as_ref(), form, caller).await {
+            Ok(Outcome::SignedIn(authentication)) => {
+                self.sign_in(pending, &authentication, browser, caller)
+                    .await
+            }
+            Ok(outcome) => {
+                self.settle(&pending, session.as_ref(), outcome, caller)
+                    .await
+            }
+            Err(_) => self.failure_page(StatusCode::SERVICE_UNAVAILABLE),
+        }
+    }
+
+    /// Does what the pages want, short of a sign-in.
+    async fn settle(
+        &self,
+        pending: &PendingAuthorization,
+        session: Option<&Session>,
+        outcome: Outcome,
+        caller: Caller<'_>,
+    ) -> Response<Bytes> {
         match outcome {
-            Ok(Outcome::Respond(page)) => self.page(page),
-            Ok(Outcome::Deny) => see_other(self.server.deny(&pending).location()),
-            Ok(Outcome::Approve(approval)) => {
+            Outcome::Respond(page) => self.page(page),
+            Outcome::HandOff(page) => self.hand_off(pending, &page),
+            Outcome::Deny => see_other(self.server.deny(pending).location()),
+            Outcome::Approve(approval) => {
                 let Some(session) = session else {
-                    return self.start_over(&pending, caller).await;
+                    return self.start_over(pending, caller).await;
                 };
-                match self.server.approve(&pending, &session, approval).await {
+                match self.server.approve(pending, session, approval).await {
                     Ok(redirect) => see_other(redirect.location()),
-                    Err(ApprovalError::SignInAgain) => self.start_over(&pending, caller).await,
+                    Err(ApprovalError::SignInAgain) => self.start_over(pending, caller).await,
                     Err(ApprovalError::Storage(error)) => self.storage_page(&error),
                     Err(error) => self.error_page(StatusCode::BAD_REQUEST, &error.to_string()),
                 }
             }
-            Ok(Outcome::SignedIn(authentication)) => {
-                let signed_in = self.server.sign_in(&authentication, browser).await;
-                let (session, cookie) = match signed_in {
-                    Ok(Some(signed_in)) => signed_in,
-                    Ok(None) => {
-                        let message = "nobody can sign in with this account at present";
-                        return self.error_page(StatusCode::FORBIDDEN, message);
-                    }
-                    Err(_) => return self.failure_page(StatusCode::SERVICE_UNAVAILABLE),
-                };
-                let pending = pending.for_session(&session);
-                let next = self
-                    .ask(&pending, Some(&session), &Form::default(), caller)
-                    .await;
-                let mut response = match next {
-                    Ok(Outcome::Respond(page)) => self.page(page),
-                    // Pages that need no consent of their own, such as an auto-approving test
-                    // server's, may decide at once.
-                    Ok(Outcome::Approve(approval)) => {
-                        match self.server.approve(&pending, &session, approval).await {
-                            Ok(redirect) => see_other(redirect.location()),
-                            Err(_) => self.failure_page(StatusCode::SERVICE_UNAVAILABLE),
-                        }
-                    }
-                    _ => self.failure_page(StatusCode::INTERNAL_SERVER_ERROR),
-                };
-                let lifetime = self.server.config().policy.session_lifetime;
-                self.cookies
-                    .set_session(response.headers_mut(), &cookie, lifetime);
-                response
-            }
-            Err(_) => self.failure_page(StatusCode::SERVICE_UNAVAILABLE),
+            // Twice in a row: the pages go in a circle.
+            Outcome::SignedIn(_) => self.failure_page(StatusCode::INTERNAL_SERVER_ERROR),
         }
+    }
+
+    /// Somebody has proved who they are: a session begins, and the conversation goes on in it.
+    async fn sign_in(
+        &self,
+        pending: PendingAuthorization,
+        authentication: &Authentication,
+        browser: &BrowserBinding,
+        caller: Caller<'_>,
+    ) -> Response<Bytes> {
+        let stale = |at| !pending.is_fresh(at);
+        if authentication.auth_time.is_some_and(stale) {
+            let message = "the application asks for a sign-in more recent than yours";
+            return self.error_page(StatusCode::FORBIDDEN, message);
+        }
+        let (session, cookie) = match self.server.sign_in(authentication, browser).await {
+            Ok(Some(signed_in)) => signed_in,
+            Ok(None) => {
+                let message = "nobody can sign in with this account at present";
+                return self.error_page(StatusCode::FORBIDDEN, message);
+            }
+            Err(SignInError::Storage(error)) => return self.storage_page(&error),
+            Err(_) => return self.failure_page(StatusCode::INTERNAL_SERVER_ERROR),
+        };
+        let pending = pending.for_session(&session);
+        let mut response = match self.as_remembered(&pending, &session).await {
+            Ok(Some(redirect)) => see_other(redirect.location()),
+            Err(error) => self.storage_page(&error),
+            // Pages that need no consent of their own may decide at once.
+            Ok(None) => {
+                let (empty, session) = (Form::default(), Some(&session));
+                match self.ask(&pending, session, &empty, caller).await {
+                    Ok(outcome) => self.settle(&pending, session, outcome, caller).await,
+                    Err(_) => self.failure_page(StatusCode::SERVICE_UNAVAILABLE),
+                }
+            }
+        };
+        let lifetime = self.server.config().policy.session_lifetime;
+        self.cookies
+            .set_session(response.headers_mut(), &cookie, lifetime);
+        response
     }
 
     /// The session that decided is not the one that signed in: back to the beginning, with the
@@ -228,6 +267,7 @@ impl OAuthService {
     ) -> Response<Bytes> {
         match self.ask(pending, None, &Form::default(), caller).await {
             Ok(Outcome::Respond(page)) => self.page(page),
+            Ok(Outcome::HandOff(page)) => self.hand_off(pending, &page),
             _ => self.failure_page(StatusCode::SERVICE_UNAVAILABLE),
         }
     }
@@ -293,7 +333,7 @@ impl OAuthService {
         }
     }
 
-    fn refuse(&self, failure: &AuthorizeFailure) -> Response<Bytes> {
+    pub(super) fn refuse(&self, failure: &AuthorizeFailure) -> Response<Bytes> {
         match failure {
             AuthorizeFailure::ShowPage(error) => {
                 self.error_page(StatusCode::BAD_REQUEST, &error.to_string())
@@ -318,12 +358,12 @@ impl OAuthService {
         }
     }
 
-    fn misdirected(&self) -> Response<Bytes> {
+    pub(super) fn misdirected(&self) -> Response<Bytes> {
         let message = "this address is not the one this server answers to";
         self.error_page(StatusCode::MISDIRECTED_REQUEST, message)
     }
 
-    fn error_page(&self, status: StatusCode, message: &str) -> Response<Bytes> {
+    pub(super) fn error_page(&self, status: StatusCode, message: &str) -> Response<Bytes> {
         self.page(
             self.interaction
                 .notice(&Notice::Error { message })
@@ -332,14 +372,14 @@ impl OAuthService {
     }
 
     /// The person keeps the transaction: going back and sending the form again continues it.
-    fn storage_page(&self, error: &StorageError) -> Response<Bytes> {
+    pub(super) fn storage_page(&self, error: &StorageError) -> Response<Bytes> {
         self.failure_page(match error.kind() {
             StorageErrorKind::Corrupt => StatusCode::INTERNAL_SERVER_ERROR,
             _ => StatusCode::SERVICE_UNAVAILABLE,
         })
     }
 
-    fn failure_page(&self, status: StatusCode) -> Response<Bytes> {
+    pub(super) fn failure_page(&self, status: StatusCode) -> Response<Bytes> {
         let mut response = self.page(
             self.interaction
                 .notice(&Notice::TryAgain)
@@ -391,7 +431,7 @@ impl OAuthService {
 }
 
 /// 303 turns a POST into a GET, so no form data ever leaves with the redirect (OAuth 2.1 §7.5.4).
-fn see_other(location: &str) -> Response<Bytes> {
+pub(super) fn see_other(location: &str) -> Response<Bytes> {
     let mut response = Response::new(Bytes::new());
     *response.status_mut() = StatusCode::SEE_OTHER;
     private(response.headers_mut());

@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{self, HeaderMap};
 use oauth_core::BasicCredentials;
+use serde::de::DeserializeOwned;
 
 /// Parameters of one request; more are refused.
 const MOST_PARAMETERS: usize = 100;
@@ -28,11 +29,6 @@ pub(crate) fn is_form(headers: &HeaderMap) -> bool {
     has_media_type(headers, b"application/x-www-form-urlencoded")
 }
 
-/// Whether the body is JSON.
-pub(crate) fn is_json(headers: &HeaderMap) -> bool {
-    has_media_type(headers, b"application/json")
-}
-
 fn has_media_type(headers: &HeaderMap, expected: &[u8]) -> bool {
     let mut types = headers.get_all(header::CONTENT_TYPE).iter();
     let Some(held) = types.next().filter(|_| types.next().is_none()) else {
@@ -53,6 +49,43 @@ fn has_media_type(headers: &HeaderMap, expected: &[u8]) -> bool {
                     .trim_ascii()
                     .eq_ignore_ascii_case(b"\"utf-8\"")
         })
+}
+
+/// A body that is one JSON object of this shape.
+///
+/// # Errors
+/// A public sentence.
+pub(crate) fn json_object<T: DeserializeOwned>(
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<T, &'static str> {
+    if !has_media_type(headers, b"application/json") {
+        return Err("the body must be application/json");
+    }
+    // An array would pass for a struct's members in order.
+    let object = body.trim_ascii_start().first() == Some(&b'{');
+    match serde_json::from_slice(body) {
+        Ok(read) if object => Ok(read),
+        _ => Err("the body must be a JSON object with the members that are asked for here"),
+    }
+}
+
+/// Two `Authorization` headers, another scheme, or no token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct MalformedBearer;
+
+/// The token of an `Authorization: Bearer` header. Spec: RFC 6750 §2.1.
+pub(crate) fn bearer(headers: &HeaderMap) -> Result<Option<&str>, MalformedBearer> {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let Some(value) = values.next() else {
+        return Ok(None);
+    };
+    let token = value.to_str().ok().and_then(|value| {
+        let (scheme, token) = value.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+    });
+    let token = token.filter(|token| !token.is_empty() && values.next().is_none());
+    token.map(Some).ok_or(MalformedBearer)
 }
 
 /// The credentials of an `Authorization: Basic` header.

@@ -119,17 +119,32 @@ pub(crate) fn revoked() -> Response<Bytes> {
 pub(crate) fn introspection(claims: Option<&AccessClaims>) -> Response<Bytes> {
     let value = match claims {
         None => serde_json::json!({ "active": false }),
-        Some(claims) => serde_json::json!({
-            "active": true,
-            "scope": claims.scope,
-            "client_id": claims.client_id,
-            "sub": claims.subject,
-            "aud": claims.audience,
-            "iss": claims.issuer,
-            "iat": claims.issued_at,
-            "exp": claims.expires_at,
-            "token_type": "Bearer",
-        }),
+        Some(claims) => {
+            let mut value = serde_json::json!({
+                "active": true,
+                "scope": claims.scope,
+                "client_id": claims.client_id,
+                "sub": claims.subject,
+                "aud": claims.audience,
+                "iss": claims.issuer,
+                "iat": claims.issued_at,
+                "exp": claims.expires_at,
+                "token_type": "Bearer",
+            });
+            // RFC 9470 §6.2: how the person signed in, as far as that is known.
+            if let Some(auth_time) = claims.auth_time {
+                value["auth_time"] = auth_time.as_unix().into();
+            }
+            if let Some(context) = &claims.authentication {
+                if let Some(acr) = context.acr() {
+                    value["acr"] = acr.into();
+                }
+                if !context.amr().is_empty() {
+                    value["amr"] = context.amr().into();
+                }
+            }
+            value
+        }
     };
     without_cors(json(StatusCode::OK, &value, 256))
 }

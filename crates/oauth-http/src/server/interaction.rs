@@ -5,7 +5,9 @@ use http::{HeaderMap, StatusCode};
 use oauth_core::session::Authentication;
 use oauth_core::storage::StorageError;
 use oauth_core::types::env::EntropyError;
-use oauth_core::{Approval, AuthorizationServer, PendingAuthorization, Session, Source};
+use oauth_core::{
+    Approval, AuthorizationServer, ConsentPage, PendingAuthorization, Session, Source,
+};
 
 use crate::server::decode::Form;
 
@@ -58,6 +60,12 @@ pub enum Outcome {
     Respond(Page),
     /// The person has proved who they are; ask again with the new session.
     SignedIn(Authentication),
+    /// The browser goes to a consent page elsewhere, whose back end signs the person in and passes
+    /// on the decision: see `docs/guides/consent-elsewhere.md`. Whoever is signed in here plays
+    /// no part in it. Needs [`ServerConfig::operator_credentials`].
+    ///
+    /// [`ServerConfig::operator_credentials`]: oauth_core::ServerConfig::operator_credentials
+    HandOff(ConsentPage),
     /// The signed-in person allows this.
     Approve(Approval),
     /// The person refuses.

@@ -26,9 +26,11 @@ impl OAuthService {
             Method::OPTIONS => return preflight("POST, OPTIONS"),
             _ => return method_not_allowed("POST, OPTIONS"),
         }
-        let token = match bearer(&request.headers) {
+        let token = match decode::bearer(&request.headers) {
             Ok(token) => token,
-            Err(failure) => return registration_error(&failure),
+            Err(decode::MalformedBearer) => {
+                return registration_error(&RegistrationError::TokenRejected);
+            }
         };
         let metadata = match document(&request.headers, body) {
             Ok(metadata) => metadata,
@@ -54,10 +56,12 @@ impl OAuthService {
             Method::OPTIONS => return preflight(ALLOWED),
             _ => return method_not_allowed(ALLOWED),
         }
-        let token = match bearer(&request.headers) {
+        let token = match decode::bearer(&request.headers) {
             Ok(Some(token)) => token,
             Ok(None) => return registration_error(&RegistrationError::TokenRequired),
-            Err(failure) => return registration_error(&failure),
+            Err(decode::MalformedBearer) => {
+                return registration_error(&RegistrationError::TokenRejected);
+            }
         };
         let answer = match request.method {
             Method::GET => self.server.read_registration(client_id, token).await,
@@ -92,31 +96,7 @@ impl OAuthService {
 
 /// The metadata of a request's body.
 fn document(headers: &HeaderMap, body: &Bytes) -> Result<ClientMetadata, &'static str> {
-    if !decode::is_json(headers) {
-        return Err("the body must be application/json");
-    }
-    // An array would pass for a struct's members in order.
-    let object = body.trim_ascii_start().first() == Some(&b'{');
-    match serde_json::from_slice(body) {
-        Ok(metadata) if object => Ok(metadata),
-        _ => Err("the body must be a JSON object of client metadata"),
-    }
-}
-
-/// The token of an `Authorization: Bearer` header. Spec: RFC 6750 §2.1.
-fn bearer(headers: &HeaderMap) -> Result<Option<&str>, RegistrationError> {
-    let mut values = headers.get_all(header::AUTHORIZATION).iter();
-    let Some(value) = values.next() else {
-        return Ok(None);
-    };
-    let token = value.to_str().ok().and_then(|value| {
-        let (scheme, token) = value.split_once(' ')?;
-        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
-    });
-    match token.filter(|token| !token.is_empty()) {
-        Some(token) if values.next().is_none() => Ok(Some(token)),
-        _ => Err(RegistrationError::TokenRejected),
-    }
+    decode::json_object(headers, body)
 }
 
 fn invalid(message: &str) -> Response<Bytes> {

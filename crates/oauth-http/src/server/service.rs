@@ -7,11 +7,13 @@ use http::header;
 use http::{Method, Request, Response, StatusCode, request};
 use http_body::Body;
 use http_body_util::{BodyExt, Limited};
+use oauth_core::hand_off::RESUME;
 use oauth_core::types::TokenRequest;
 use oauth_core::{AuthorizationServer, ClientAssertion, PresentedClient, Source, TokenError};
 
 use crate::document::{self, Document, error, method_not_allowed, preflight};
 use crate::server::cookies::Cookies;
+use crate::server::hand_off::{DECISION, TRANSACTION};
 use crate::server::interaction::Interaction;
 use crate::server::proxies::TrustedProxies;
 use crate::server::registration::REGISTER;
@@ -41,6 +43,9 @@ enum Route {
     Manage,
     Revoke,
     Introspect,
+    Transaction,
+    Decision,
+    Resume,
     Metadata,
     Jwks,
 }
@@ -67,6 +72,14 @@ impl OAuthService {
         .into_iter()
         .map(|(path, route)| (issuer.endpoint_path(path), route))
         .collect();
+        if !server.config().operator_credentials.is_empty() {
+            let more = [
+                (TRANSACTION, Route::Transaction),
+                (DECISION, Route::Decision),
+                (RESUME, Route::Resume),
+            ];
+            routes.extend(more.map(|(path, route)| (issuer.endpoint_path(path), route)));
+        }
         routes.extend(
             issuer
                 .metadata_paths()
@@ -89,6 +102,11 @@ impl OAuthService {
     /// `{client_id}` stands for any text without a slash; the others are exact.
     pub fn paths(&self) -> impl Iterator<Item = &str> {
         self.routes.iter().map(|(path, _)| path.as_str())
+    }
+
+    /// Whether a path is one of [`Self::paths`], the parameter filled in.
+    pub fn serves(&self, path: &str) -> bool {
+        self.routes.iter().any(|(held, _)| serves(held, path))
     }
 
     /// Believes these proxies about where requests come from.
@@ -172,6 +190,9 @@ impl OAuthService {
             Route::Introspect => {
                 encode::without_cors(self.post(*route, &request, &body, source).await)
             }
+            Route::Transaction => self.transaction(&request, &body, source).await,
+            Route::Decision => self.decision(&request, &body, source).await,
+            Route::Resume => self.carry_out(&request).await,
             Route::Register => self.register(&request, &body, source).await,
             Route::Manage => {
                 let client_id = path.rsplit('/').next().unwrap_or_default();

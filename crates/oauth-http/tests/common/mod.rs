@@ -5,6 +5,7 @@
     reason = "each test file uses its own part"
 )]
 
+pub mod elsewhere;
 pub mod managing;
 pub mod registering;
 pub mod signing;
@@ -14,8 +15,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::{Request, Response, header};
+use oauth_core::storage::{ClientRecord, Storage};
 use oauth_core::types::registration::ClientMetadata;
-use oauth_core::types::{Scope, Subject};
+use oauth_core::types::{AuthenticationContext, ClientId, ResourceUri, Scope, Subject, Timestamp};
 use oauth_core::{Approval, Authentication, Source};
 use oauth_http::server::{
     Interaction, InteractionError, Notice, OAuthService, Outcome, Page, Visit,
@@ -25,7 +27,8 @@ use oauth_testkit::faults::FaultyStorage;
 use oauth_testkit::flows::{App, World, WorldBuilder, challenge};
 use oauth_testkit::{FixedClock, block_on};
 
-/// Pages of one line each: `alice` with the password `wonderland`.
+/// Pages of one line each: `alice` with the password `wonderland`, who may have signed in at another
+/// time and by some means.
 pub struct PlainPages;
 
 #[async_trait]
@@ -39,7 +42,15 @@ impl Interaction for PlainPages {
                 form.first("username"),
             ) {
                 (_, _, Some("alice")) if form.first("password") == Some("wonderland") => {
-                    Outcome::SignedIn(Authentication::of(Subject::new("alice")))
+                    let mut alice = Authentication::of(Subject::new("alice"));
+                    if let Some(at) = form.first("auth_time") {
+                        alice = alice.at(Timestamp::from_unix(at.parse().unwrap()));
+                    }
+                    if let Some(acr) = form.first("acr") {
+                        let context = AuthenticationContext::new(Some(acr), form.all("amr"));
+                        alice = alice.by(context.unwrap());
+                    }
+                    Outcome::SignedIn(alice)
                 }
                 (Some(_), Some("approve"), _) => {
                     let chosen: Scope = form.all("scope").collect();
@@ -124,6 +135,33 @@ impl Server {
             public: nobody.clone(),
             confidential: nobody,
         }
+    }
+
+    /// Changes what is stored of a client.
+    pub fn change_client(&self, id: &str, change: impl FnOnce(&mut ClientRecord)) {
+        let clients = self.storage.clients();
+        let found = block_on(clients.find(&ClientId::new(id))).unwrap().unwrap();
+        let mut record = (*found.record).clone();
+        change(&mut record);
+        block_on(clients.replace(found.revision, record)).unwrap();
+    }
+
+    /// Lets the confidential client ask about tokens for the one resource.
+    pub fn let_introspect(&self) {
+        self.change_client(&self.confidential.client_id, |client| {
+            client.introspects = vec![ResourceUri::parse("https://mcp.example/mcp").unwrap()];
+        });
+    }
+
+    /// What it is told about an access token.
+    pub fn introspected(&self, tokens: &serde_json::Value) -> serde_json::Value {
+        let app = &self.confidential;
+        let form = [
+            ("client_id", &*app.client_id),
+            ("client_secret", app.client_secret.as_deref().unwrap()),
+            ("token", tokens["access_token"].as_str().unwrap()),
+        ];
+        json(&self.post("/introspect", &form))
     }
 
     pub fn send(&self, request: Request<impl Into<Bytes>>) -> Response<Bytes> {

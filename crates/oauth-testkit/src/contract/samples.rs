@@ -1,5 +1,7 @@
 //! Records to try a store with.
 
+use std::sync::Arc;
+
 use oauth_storage::grant::Salt;
 use oauth_storage::record::Shape;
 use oauth_storage::{
@@ -11,8 +13,8 @@ use oauth_storage::{
 };
 use oauth_types::registration::{ClientMetadata, UnknownMembers};
 use oauth_types::{
-    ClientId, CodeChallenge, CodeVerifier, GrantId, Lifetime, RedirectUri, ResourceUri, Scope,
-    SecretHash, Subject, Timestamp,
+    AuthenticationContext, ClientId, CodeChallenge, CodeVerifier, GrantId, Lifetime, RedirectUri,
+    ResourceUri, Scope, SecretHash, Subject, Timestamp,
 };
 
 /// The present moment of the rules.
@@ -54,6 +56,8 @@ pub fn grant_of(number: u64, subject: &str, client: &str) -> GrantRecord {
         scope: scope("mcp:tools"),
         resources: vec![resource("https://mcp.example/mcp")],
         epochs: Epochs::default(),
+        auth_time: None,
+        authentication: None,
         created_at: at(0),
         expires_at: at(86_400),
         retain_until: at(90_000),
@@ -129,6 +133,11 @@ impl Sample for GrantRecord {
                 resource("https://mcp.example/mcp"),
                 resource("https://b.example/"),
             ],
+            auth_time: Some(at(-30)),
+            authentication: Some(Arc::new(
+                AuthenticationContext::new(Some("urn:example:loa2"), ["pwd", "otp"])
+                    .expect("words"),
+            )),
             code: Some(CodeRecord {
                 hash: SecretHash::of(b"code"),
                 challenge: CodeChallenge::of(verifier),

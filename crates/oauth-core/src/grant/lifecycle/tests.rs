@@ -34,6 +34,8 @@ fn approved(epochs: Epochs, transaction_expires_at: Timestamp) -> GrantRecord {
         scope: Scope::parse("mcp:tools").unwrap(),
         resources: vec![config.resources[0].uri.clone()],
         epochs,
+        auth_time: NOW,
+        authentication: None,
         lifetimes: ClientLifetimes::default(),
         code: secret(2).hash(),
         challenge: CodeChallenge::of(CodeVerifier::parse(&text).unwrap()),

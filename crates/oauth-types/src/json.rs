@@ -1,17 +1,30 @@
-//! JSON objects in which no member comes twice.
+//! JSON in which no member comes twice.
+//!
+//! Of two readers of a repeated member one believes the first and the other the last, so what one
+//! of them checked is not what the other acts upon (RFC 7515 §4, RFC 7519 §4, RFC 8259 §4).
 
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-/// Parses one JSON object. A member that comes twice, at any depth, is an error: of two readers
-/// one would believe the first and the other the last (RFC 7515 §4, RFC 7519 §4).
-pub(crate) fn parse(bytes: &[u8]) -> Result<Map<String, Value>, serde_json::Error> {
+/// Reads one JSON text in UTF-8, nested at most 127 deep.
+///
+/// # Errors
+/// For anything else, and for a member that comes twice at any depth.
+pub fn value(bytes: &[u8]) -> Result<Value, serde_json::Error> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let value = Strict.deserialize(&mut deserializer)?;
     deserializer.end()?;
-    match value {
+    Ok(value)
+}
+
+/// As [`value`], for a text that is an object.
+///
+/// # Errors
+/// As [`value`], and for anything that is no object.
+pub fn object(bytes: &[u8]) -> Result<Map<String, Value>, serde_json::Error> {
+    match value(bytes)? {
         Value::Object(object) => Ok(object),
         _ => Err(serde_json::Error::custom("not an object")),
     }
@@ -78,7 +91,7 @@ mod tests {
     fn only_whole_objects_without_repetition_pass() {
         let good = br#" {"a": [1, -2, 0.5, null, true, "x", {"b": {}}]} "#;
         let plain: Map<String, Value> = serde_json::from_slice(good).unwrap();
-        assert_eq!(parse(good).unwrap(), plain);
+        assert_eq!(object(good).unwrap(), plain);
         for bad in [
             &br#"{"a":1,"a":1}"#[..],
             br#"{"a":1,"\u0061":2}"#,
@@ -90,9 +103,11 @@ mod tests {
             b"",
             b"{\"a\":\"\xff\"}",
         ] {
-            assert!(parse(bad).is_err(), "{}", String::from_utf8_lossy(bad));
+            assert!(object(bad).is_err(), "{}", String::from_utf8_lossy(bad));
         }
         let deep = [b"{\"a\":".repeat(500), b"1".to_vec(), b"}".repeat(500)].concat();
-        assert!(parse(&deep).is_err());
+        assert!(object(&deep).is_err());
+        assert!(value(b"[{\"a\":1}, 2]").is_ok());
+        assert!(value(b"[{\"a\":1,\"a\":1}]").is_err());
     }
 }
