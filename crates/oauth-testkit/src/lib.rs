@@ -4,7 +4,8 @@
 //! needs a runtime, and a flow neither sleeps nor starts a thread; [`contract`] and [`races`] do,
 //! to let others get in between.
 //!
-//! **Absences.** No tokio, no HTTP, no ambient clock or randomness.
+//! **Absences.** No tokio, no HTTP, no ambient clock or randomness. With the feature `servers`, and
+//! only then, a module that starts real database servers.
 
 pub mod contract;
 pub mod documents;
@@ -12,6 +13,8 @@ pub mod fakes;
 pub mod faults;
 pub mod flows;
 pub mod races;
+#[cfg(all(feature = "servers", unix))]
+pub mod servers;
 pub mod signer;
 
 pub use documents::Documents;
