@@ -165,7 +165,10 @@ impl Instance {
 
 impl Drop for Instance {
     fn drop(&mut self) {
-        self.kill();
+        self.keeper().finish();
+        if let Some(mut child) = self.process().take() {
+            child.wait().ok();
+        }
     }
 }
 
@@ -177,8 +180,8 @@ impl std::fmt::Debug for Instance {
 }
 
 /// A shell that outlives the test process. It reads process ids, one a line, from a pipe that
-/// only the test process holds open; at its end it kills the last one, and its children, and
-/// removes the folder.
+/// only the test process holds open; at its end it ends the last one, and its children, and
+/// removes the folder. It asks first: a killed PostgreSQL leaves shared memory behind.
 struct Keeper(Child);
 
 const KEEP: &str = r#"
@@ -187,6 +190,14 @@ pid=
 while read -r line; do pid=$line; done
 if [ -n "$pid" ]; then
     kids=$(ps -o pid= --ppid "$pid" 2>/dev/null)
+    kill -QUIT $pid 2>/dev/null
+    kill -CONT $pid $kids 2>/dev/null
+    n=0
+    while [ $n -lt 60 ]; do
+        case $(ps -o stat= -p "$pid") in ''|Z*) break ;; esac
+        sleep 0.05
+        n=$((n + 1))
+    done
     kill -KILL $pid $kids 2>/dev/null
 fi
 n=0
@@ -214,10 +225,9 @@ impl Keeper {
         let pipe = self.0.stdin.as_mut().expect("a pipe");
         writeln!(pipe, "{line}").expect("the keeper lives");
     }
-}
 
-impl Drop for Keeper {
-    fn drop(&mut self) {
+    /// Does at once what it would do at the end of the process.
+    fn finish(&mut self) {
         self.0.stdin.take();
         self.0.wait().ok();
     }
