@@ -33,8 +33,8 @@ mod mariadb;
 mod postgres;
 
 pub use self::instance::{Instance, Recipe};
-pub use self::mariadb::MariaDb;
-pub use self::postgres::Postgres;
+pub use self::mariadb::{MariaDb, MariaDbDatabase};
+pub use self::postgres::{Postgres, PostgresDatabase};
 
 /// What a server promises of a write that it has acknowledged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

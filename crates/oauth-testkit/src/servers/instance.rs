@@ -136,6 +136,10 @@ impl Instance {
         let child = command.stdout(out).stderr(err).spawn();
         let mut child = child.map_err(|error| failed(error.to_string()))?;
         self.keeper().watch(Some(child.id()));
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "a process of the system is waited for"
+        )]
         let begun = Instant::now();
         while !self.recipe.is_ready(self.port) {
             let ended = child.try_wait().ok().flatten();
