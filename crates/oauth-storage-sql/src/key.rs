@@ -10,11 +10,12 @@ const LONGEST: usize = 255;
 /// Begins the digest of a text that cannot stand for itself.
 const DIGEST: &str = "#sha256:";
 
-/// The text for a key column: the identifier itself, or its digest when it is too long. An
-/// identifier that looks like a digest is digested too, so no two share a text. The empty text
-/// is left for what is absent.
+/// The text for a key column: the identifier itself, or its digest when it is too long or holds the
+/// one character that PostgreSQL cannot keep. An identifier that looks like a digest is digested
+/// too, so no two share a text. The empty text is left for what is absent.
 pub(crate) fn column(id: &str) -> Cow<'_, str> {
-    if !id.is_empty() && id.len() <= LONGEST && !id.starts_with(DIGEST) {
+    let fits = !id.is_empty() && id.len() <= LONGEST && !id.contains('\0');
+    if fits && !id.starts_with(DIGEST) {
         return Cow::Borrowed(id);
     }
     let mut text = String::with_capacity(DIGEST.len() + 64);
@@ -44,5 +45,6 @@ mod tests {
         assert_eq!(digest.len(), 72);
         assert_ne!(column(&digest), digest);
         assert_ne!(column(""), optional(None));
+        assert!(column("a\0b").starts_with(DIGEST));
     }
 }
