@@ -217,8 +217,9 @@ impl Cooking {
         if is_root(folder) {
             command.arg("--user=mysql");
         }
-        let data = folder.join("data");
-        command.arg(format!("--datadir={}", data.display()));
+        command.arg(format!("--datadir={}", folder.join("data").display()));
+        // A server that starts tidies up here, also after others that are running.
+        command.arg(format!("--tmpdir={}", folder.join("tmp").display()));
         command
     }
 }
@@ -230,6 +231,7 @@ impl Recipe for Cooking {
 
     fn prepare(&self, folder: &Path) -> Result<(), String> {
         private_folder(&folder.join("data"), "mysql")?;
+        private_folder(&folder.join("tmp"), "mysql")?;
         let mut init = self.as_server("mariadb-install-db", folder);
         init.args(["--auth-root-authentication-method=normal", "--skip-test-db"]);
         run(&mut init)
