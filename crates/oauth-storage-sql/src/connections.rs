@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use crate::finish::finish;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
@@ -75,10 +76,12 @@ impl<O: Open> Connections<O> {
                 .map_err(|_| NoConnection::Busy)?
                 .map_err(|_| NoConnection::Closed)?,
         };
-        let taken = |connection, generation| Taken {
-            from: Arc::clone(self),
+        let from = Arc::clone(self);
+        let taken = move |connection, generation| Taken {
+            from,
             connection: Some(connection),
             generation,
+            is_used: false,
             _turn: turn,
         };
         while let Some(mut idle) = self.take_out() {
@@ -93,10 +96,14 @@ impl<O: Open> Connections<O> {
         }
         // Read first: what is opened while others are found dead is not one of those.
         let generation = self.generation.load(Ordering::SeqCst);
-        match timeout_at(deadline, self.open.open()).await {
-            Ok(opened) => Ok(taken(opened?, generation)),
-            Err(_) => Err(NoConnection::TimedOut),
-        }
+        let this = Arc::clone(self);
+        finish(async move {
+            match timeout_at(deadline, this.open.open()).await {
+                Ok(opened) => Ok(taken(opened?, generation)),
+                Err(_) => Err(NoConnection::TimedOut),
+            }
+        })
+        .await
     }
 
     /// Closes the idle connections of a generation in which one was found dead: what happened to
@@ -154,18 +161,20 @@ impl<O: Open> Connections<O> {
     }
 }
 
-/// A connection in use. It is closed when it is dropped, so one in the middle of a statement never
-/// meets the next.
+/// A connection in use. Dropped before its first use it goes back; afterwards it is closed unless
+/// it is given back, so one in the middle of a statement never meets the next.
 pub(crate) struct Taken<O: Open> {
     from: Arc<Connections<O>>,
     connection: Option<O::Connection>,
     generation: u64,
+    is_used: bool,
     _turn: OwnedSemaphorePermit,
 }
 
 impl<O: Open> Taken<O> {
     pub(crate) fn get(&mut self) -> &mut O::Connection {
-        // proved: only `put_back` takes it, and that consumes.
+        self.is_used = true;
+        // proved: only `drop` takes it.
         self.connection
             .as_mut()
             .expect("a connection that was not given back")
@@ -173,13 +182,19 @@ impl<O: Open> Taken<O> {
 
     /// Gives it back after a statement that ended.
     pub(crate) fn put_back(mut self) {
-        if let Some(connection) = self.connection.take() {
-            self.from.put_back(connection, self.generation);
-        }
+        self.is_used = false;
     }
 
     /// Closes it, and the idle ones with it: the server is gone.
     pub(crate) fn distrust(self) {
         self.from.distrust(self.generation);
+    }
+}
+
+impl<O: Open> Drop for Taken<O> {
+    fn drop(&mut self) {
+        if let Some(connection) = self.connection.take().filter(|_| !self.is_used) {
+            self.from.put_back(connection, self.generation);
+        }
     }
 }

@@ -116,7 +116,7 @@ impl MySql {
         let mut found = Vec::new();
         let lost = "a crash of the server loses the last writes it acknowledged";
         let torn = "a power cut can destroy the database";
-        let has_binary_log = show(connection, "log_bin").await? == "1";
+        let has_binary_log = is_on(&show(connection, "log_bin").await?);
         for (setting, good, means, counts) in [
             (
                 "innodb_flush_log_at_trx_commit",
@@ -152,7 +152,12 @@ async fn show(
 }
 
 async fn is_replica(connection: &mut MySqlConnection) -> Result<bool, sqlx::Error> {
-    Ok(show(connection, "read_only").await? == "1")
+    Ok(is_on(&show(connection, "read_only").await?))
+}
+
+/// A switch is a number in MySQL and a word in MariaDB, where some have more than two positions.
+fn is_on(value: &str) -> bool {
+    !["0", "OFF"].contains(&value)
 }
 
 impl Open for MySql {

@@ -94,3 +94,71 @@ async fn migrate(connection: &mut MySqlConnection) -> Result<(), MigrateError> {
         done => done,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use oauth_storage::Kind;
+    use oauth_testkit::servers::MariaDb;
+    use sqlx::mysql::MySqlConnectOptions;
+    use sqlx::{AssertSqlSafe, ConnectOptions, Executor, Row};
+
+    use super::*;
+    use crate::statements::{self, Dialect};
+
+    #[test]
+    fn every_file_of_the_mysql_folder_is_in_the_list() {
+        schema::is_the_folder(MIGRATIONS, "mysql");
+    }
+
+    #[test]
+    fn every_mariadb_statement_has_an_index() {
+        let Some(server) = MariaDb::shared() else {
+            return;
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let database = server.database();
+        runtime.block_on(async {
+            let options: MySqlConnectOptions = database.url().parse().unwrap();
+            let mut connection = options.connect().await.unwrap();
+            run(&mut connection, "here").await.unwrap();
+            for kind in Kind::ALL {
+                fill(&mut connection, kind.as_str()).await;
+                let on = statements::of(Dialect::MySql, kind).unwrap();
+                for statement in statements::on_rows(on) {
+                    let (key, extra) = plan(&mut connection, statement).await;
+                    let is_cheap = !extra.contains("filesort") && !extra.contains("temporary");
+                    assert!(key.is_some() && is_cheap, "{statement}: {key:?} {extra}");
+                }
+            }
+        });
+    }
+
+    async fn fill(connection: &mut MySqlConnection, table: &str) {
+        let rows = format!(
+            "INSERT INTO {table} SELECT '7', seq, seq, seq % 500, seq % 500, seq, '{{}}' \
+             FROM seq_1_to_20000; ANALYZE TABLE {table}"
+        );
+        connection
+            .execute(sqlx::raw_sql(AssertSqlSafe(rows)))
+            .await
+            .unwrap();
+    }
+
+    /// The index that is used, and what else has to be done.
+    async fn plan(connection: &mut MySqlConnection, statement: &str) -> (Option<String>, String) {
+        let mut text = statement.to_owned();
+        for _ in 0..statement.matches('?').count() {
+            let is_limit = text.split('?').next().unwrap().ends_with("LIMIT ");
+            text = text.replacen('?', if is_limit { "10" } else { "'7'" }, 1);
+        }
+        let explain = AssertSqlSafe(format!("EXPLAIN {text}"));
+        let row = sqlx::raw_sql(explain).fetch_one(connection).await.unwrap();
+        (
+            row.get("key"),
+            row.get::<Option<String>, _>("Extra").unwrap_or_default(),
+        )
+    }
+}

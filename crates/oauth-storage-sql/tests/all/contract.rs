@@ -1,8 +1,5 @@
 //! Every dialect keeps the whole contract.
 
-mod common;
-
-#[cfg(feature = "sqlite")]
 mod sqlite {
     use oauth_storage_sql::SqliteStorage;
     use oauth_testkit::contract::Backend;
@@ -34,7 +31,6 @@ mod sqlite {
     oauth_testkit::storage_contract!(fresh = fresh, block_on = block_on);
 }
 
-#[cfg(feature = "postgres")]
 mod postgres {
     use oauth_storage_sql::PostgresStorage;
     use oauth_testkit::contract::Backend;
@@ -67,7 +63,6 @@ mod postgres {
     oauth_testkit::storage_contract!(fresh = fresh, block_on = block_on);
 }
 
-#[cfg(feature = "mysql")]
 mod mariadb {
     use oauth_storage_sql::MySqlStorage;
     use oauth_testkit::contract::Backend;
