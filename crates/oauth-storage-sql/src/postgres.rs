@@ -4,6 +4,7 @@ mod error;
 mod migrations;
 
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use oauth_types::TenantId;
@@ -13,7 +14,7 @@ use sqlx::{Arguments, ConnectOptions, Connection, Executor, Row as _};
 use crate::connections::Open;
 use crate::driver::{Row, Value};
 use crate::server::error::{ConnectError, Failure};
-use crate::server::settings::{ServerSettings, Weakness, is_here};
+use crate::server::settings::{Found, ServerSettings, Weakness, is_here};
 use crate::server::{Connected, Server};
 use crate::statements::Dialect;
 use crate::storage::storage;
@@ -62,10 +63,13 @@ impl PostgresStorage {
             options,
             patience: settings.patience,
         };
-        let weaknesses = server.prepare().await?;
+        let found = Arc::new(Found {
+            place: server.place(),
+            weaknesses: server.prepare().await?,
+        });
         let connected = Connected::new(server, settings.connections, settings.patience);
         let tables = Tables::new(connected, settings.entropy);
-        Ok(Self::new(tables, weaknesses))
+        Ok(Self { tables, found })
     }
 }
 

@@ -1,35 +1,36 @@
 //! The public face of a dialect: one tenant's view of all tables.
 
-/// Declares a store over `Tables` of a driver. `weaknesses` are named where the driver is a
-/// server's.
+/// Declares a store over the tables of a server.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
 macro_rules! storage {
     ($(#[$doc:meta])* $name:ident($driver:ty)) => {
         $(#[$doc])*
         #[derive(Clone)]
         pub struct $name {
             tables: Tables<$driver>,
-            weaknesses: std::sync::Arc<[Weakness]>,
+            found: std::sync::Arc<Found>,
         }
 
         impl $name {
-            fn new(tables: Tables<$driver>, weaknesses: Vec<Weakness>) -> Self {
-                let weaknesses = weaknesses.into();
-                Self { tables, weaknesses }
-            }
-
             /// The same database as `tenant` sees it: only its own records, under keys that are
             /// its own.
             #[must_use]
             pub fn tenant(&self, tenant: &TenantId) -> Self {
-                let weaknesses = std::sync::Arc::clone(&self.weaknesses);
-                Self { tables: self.tables.tenant(tenant), weaknesses }
+                let found = std::sync::Arc::clone(&self.found);
+                Self { tables: self.tables.tenant(tenant), found }
+            }
+
+            /// Where it is, `host:port/database`, without credentials.
+            #[must_use]
+            pub fn place(&self) -> &str {
+                &self.found.place
             }
 
             /// The settings found at the start under which the server promises less than it
             /// should. Name them to whoever operates it.
             #[must_use]
             pub fn weaknesses(&self) -> &[Weakness] {
-                &self.weaknesses
+                &self.found.weaknesses
             }
 
             /// Waits for what is under way, then closes all connections, of every clone. Verbs

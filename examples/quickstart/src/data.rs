@@ -11,7 +11,7 @@ use oauth_core::types::env::OsEntropy;
 use oauth_core::types::{ClientId, ResourceUri, SecretHash, SecretText};
 use oauth_core::{PreregisteredClient, RootSecret};
 use oauth_storage_memory::MemoryStorage;
-use oauth_storage_sql::SqliteStorage;
+use oauth_storage_sql::{MySqlStorage, PostgresStorage, SqliteStorage, Weakness};
 
 /// Where this example keeps what must outlive it.
 const FOLDER: &str = ".quickstart";
@@ -21,24 +21,30 @@ pub(crate) struct Store {
     pub(crate) storage: Arc<dyn Storage>,
     /// Where it is, for people.
     pub(crate) place: String,
+    /// What is weaker about it than it should be, for people.
+    pub(crate) warnings: Vec<String>,
 }
 
 /// Opens what `--data` names.
 pub(crate) async fn open(data: &str) -> Result<Store, Box<dyn Error>> {
     if data == "memory" {
         let place = "in memory, gone when the server stops".to_owned();
-        return Ok(Store {
-            storage: Arc::new(MemoryStorage::new()),
-            place,
-        });
+        return Ok(Store::new(MemoryStorage::new(), place, &[]));
     }
     let file = match data.split_once(':') {
         Some(("sqlite", file)) => PathBuf::from(file.strip_prefix("//").unwrap_or(file)),
-        Some((scheme @ ("postgres" | "postgresql" | "mysql" | "redis" | "rediss"), _)) => {
-            return Err(format!(
-                "--data {scheme}: is not built yet; use a folder, memory or sqlite:FILE"
-            )
-            .into());
+        Some(("postgres" | "postgresql", _)) => {
+            let storage = PostgresStorage::connect(data).await?;
+            let place = format!("PostgreSQL, {}", storage.place());
+            return Ok(Store::new(storage.clone(), place, storage.weaknesses()));
+        }
+        Some(("mysql" | "mariadb", _)) => {
+            let storage = MySqlStorage::connect(data).await?;
+            let place = format!("MySQL, {}", storage.place());
+            return Ok(Store::new(storage.clone(), place, storage.weaknesses()));
+        }
+        Some((scheme @ ("redis" | "rediss"), _)) => {
+            return Err(format!("--data {scheme}: is not built yet").into());
         }
         _ => Path::new(data).join("oauth.sqlite"),
     };
@@ -49,10 +55,17 @@ pub(crate) async fn open(data: &str) -> Result<Store, Box<dyn Error>> {
         private_folder(folder)?;
     }
     let storage = SqliteStorage::open(&file).await?;
-    Ok(Store {
-        storage: Arc::new(storage),
-        place: file.display().to_string(),
-    })
+    Ok(Store::new(storage, file.display().to_string(), &[]))
+}
+
+impl Store {
+    fn new(storage: impl Storage + 'static, place: String, weak: &[Weakness]) -> Self {
+        Self {
+            storage: Arc::new(storage),
+            place,
+            warnings: weak.iter().map(ToString::to_string).collect(),
+        }
+    }
 }
 
 /// The root secret: from the file named, from `OAUTH_ROOT_SECRET`, or made here for development.

@@ -138,7 +138,7 @@ async fn run(flags: Flags) -> Result<(), Box<dyn Error>> {
         .merge(oauth_axum::authorization_server(service));
 
     tokio::spawn(tend(server));
-    flags.announce(&origin, &issuer, &store.place, (USER, PASSWORD));
+    flags.announce(&origin, &issuer, &store, (USER, PASSWORD));
     serve::until_signal(listener, app, stop_tools).await
 }
 

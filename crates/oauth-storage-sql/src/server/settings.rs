@@ -97,6 +97,13 @@ impl fmt::Display for Weakness {
     }
 }
 
+/// What was found at the start.
+pub(crate) struct Found {
+    /// Where it is, without credentials.
+    pub(crate) place: String,
+    pub(crate) weaknesses: Vec<Weakness>,
+}
+
 /// Whether traffic to this host stays on this machine.
 pub(crate) fn is_here(host: &str) -> bool {
     let address = host.trim_start_matches('[').trim_end_matches(']');
