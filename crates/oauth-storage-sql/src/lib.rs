@@ -44,6 +44,8 @@ mod schema;
 mod statements;
 mod storage;
 mod table;
+#[cfg(feature = "sqlite")]
+mod together;
 
 #[cfg(feature = "mysql")]
 mod mysql;

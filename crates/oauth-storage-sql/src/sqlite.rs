@@ -2,6 +2,7 @@
 
 mod error;
 mod migrations;
+mod writer;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,8 +19,9 @@ use tokio::time::Instant;
 
 pub use self::error::OpenError;
 
-use self::error::{is_broken, meaning_of_read, meaning_of_write};
-use crate::connections::{Connections, NoConnection, Open, Taken};
+use self::error::{is_broken, meaning_of_read};
+use self::writer::Writer;
+use crate::connections::{Connections, NoConnection, Open};
 use crate::driver::{Driver, Row, Value};
 use crate::finish::finish;
 use crate::statements::Dialect;
@@ -116,15 +118,18 @@ impl SqliteStorage {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(settings.patience)
+            // The bundles of the writer.
+            .statement_cache_capacity(512)
             .disable_statement_logging();
         let first = migrations::connect_and_migrate(&options, &file).await?;
         let reading = options.clone().pragma("query_only", "ON");
+        let writing = Connections::new(File(options), 1);
+        writing.put_in(first);
         let connected = Connected {
-            writer: Connections::new(File(options), 1),
+            writer: Writer::new(writing, settings.patience),
             readers: Connections::new(File(reading), settings.readers),
             patience: settings.patience,
         };
-        connected.writer.put_in(first);
         Ok(Self(Tables::new(connected, settings.entropy)))
     }
 
@@ -139,17 +144,16 @@ impl SqliteStorage {
     pub async fn close(&self) {
         let connected = self.0.driver();
         connected.readers.close().await;
-        connected.writer.close().await;
+        connected.writer.connections().close().await;
     }
 }
 
 delegate! { SqliteStorage, 0 }
 
-/// SQLite lets one connection write at a time. Ours queue for a single one in the order in which
-/// they come, instead of waking up by chance to try again; other processes are waited for inside
-/// SQLite.
+/// SQLite lets one connection write at a time. Ours queue for a single one, instead of waking up
+/// by chance to try again; other processes are waited for inside SQLite.
 struct Connected {
-    writer: Arc<Connections<File>>,
+    writer: Writer,
     readers: Arc<Connections<File>>,
     patience: Duration,
 }
@@ -170,24 +174,12 @@ impl Open for File {
     }
 }
 
-impl Connected {
-    async fn take(&self, from: &Arc<Connections<File>>) -> Result<Taken<File>, StorageError> {
-        let taken = from.take(Instant::now() + self.patience).await;
-        taken.map_err(|error| {
-            let kind = match &error {
-                NoConnection::Failed(error) => meaning_of_read(error),
-                _ => StorageErrorKind::Unavailable,
-            };
-            StorageError::new(kind, error)
-        })
-    }
-}
-
-/// Gives a connection back unless its thread has ended.
-fn put_back(taken: Taken<File>, error: Option<&sqlx::Error>) {
-    if !error.is_some_and(is_broken) {
-        taken.put_back();
-    }
+fn no_connection(error: NoConnection) -> StorageError {
+    let kind = match &error {
+        NoConnection::Failed(error) => meaning_of_read(error),
+        _ => StorageErrorKind::Unavailable,
+    };
+    StorageError::new(kind, error)
 }
 
 impl Driver for Connected {
@@ -198,15 +190,7 @@ impl Driver for Connected {
         statement: &'static str,
         values: &[Value<'_>],
     ) -> Result<u64, StorageError> {
-        let query = bound(statement, values);
-        let mut taken = self.take(&self.writer).await?;
-        finish(async move {
-            let done = query.execute(taken.get()).await;
-            put_back(taken, done.as_ref().err());
-            done.map(|done| done.rows_affected())
-                .map_err(|error| StorageError::new(meaning_of_write(&error), error))
-        })
-        .await
+        self.writer.write(statement, values).await
     }
 
     async fn read(
@@ -215,10 +199,13 @@ impl Driver for Connected {
         values: &[Value<'_>],
     ) -> Result<Vec<Row>, StorageError> {
         let query = bound(statement, values);
-        let mut taken = self.take(&self.readers).await?;
+        let deadline = Instant::now() + self.patience;
+        let mut taken = self.readers.take(deadline).await.map_err(no_connection)?;
         finish(async move {
             let rows = query.fetch_all(taken.get()).await;
-            put_back(taken, rows.as_ref().err());
+            if !rows.as_ref().is_err_and(is_broken) {
+                taken.put_back();
+            }
             rows.and_then(|rows| rows.into_iter().map(row).collect())
                 .map_err(|error| StorageError::new(meaning_of_read(&error), error))
         })
@@ -286,8 +273,9 @@ mod tests {
             .unwrap();
         runtime.block_on(async {
             let storage = SqliteStorage::open(&file).await.unwrap();
-            let driver = storage.0.driver();
-            let mut writer = driver.take(&driver.writer).await.unwrap();
+            let connections = storage.0.driver().writer.connections();
+            let soon = Instant::now() + Duration::from_secs(5);
+            let mut writer = connections.take(soon).await.unwrap();
             let level: Result<i64, _> = sqlx::query_scalar("PRAGMA synchronous")
                 .fetch_one(writer.get())
                 .await;

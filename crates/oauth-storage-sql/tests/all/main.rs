@@ -4,6 +4,7 @@
 mod common;
 mod contract;
 mod faults;
+mod group;
 mod races;
 mod servers;
 mod sqlite;
