@@ -122,6 +122,7 @@
 //! }
 //! ```
 
+pub mod circuit;
 pub mod client;
 pub mod consent;
 pub mod digest_id;
@@ -136,6 +137,7 @@ pub mod replay;
 pub mod store;
 pub mod subject;
 
+pub use circuit::Circuit;
 pub use client::{
     ClientLifetimes, ClientRecord, ClientRegistration, ClientSecret, GrantType,
     TokenEndpointAuthMethod,

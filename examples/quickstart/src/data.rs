@@ -12,7 +12,7 @@ use oauth_core::types::{ClientId, ResourceUri, SecretHash, SecretText};
 use oauth_core::{PreregisteredClient, RateLimiter, RootSecret};
 use oauth_storage_memory::MemoryStorage;
 use oauth_storage_redis::RedisStorage;
-use oauth_storage_sql::SqliteStorage;
+use oauth_storage_sql::{MySqlStorage, PostgresStorage, SqliteStorage};
 
 /// Where this example keeps what must outlive it.
 const FOLDER: &str = ".quickstart";
@@ -22,6 +22,8 @@ pub(crate) struct Store {
     pub(crate) storage: Arc<dyn Storage>,
     /// Where it is, for people.
     pub(crate) place: String,
+    /// What is weaker about it than it should be, for people.
+    pub(crate) warnings: Vec<String>,
     /// Counts attempts for everybody who shares the store, if it can.
     pub(crate) limiter: Option<Arc<dyn RateLimiter>>,
 }
@@ -30,27 +32,26 @@ pub(crate) struct Store {
 pub(crate) async fn open(data: &str) -> Result<Store, Box<dyn Error>> {
     if data == "memory" {
         let place = "in memory, gone when the server stops".to_owned();
-        return Ok(Store {
-            storage: Arc::new(MemoryStorage::new()),
-            place,
-            limiter: None,
-        });
+        return Ok(Store::new(MemoryStorage::new(), place));
     }
     let file = match data.split_once(':') {
         Some(("sqlite", file)) => PathBuf::from(file.strip_prefix("//").unwrap_or(file)),
+        Some(("postgres" | "postgresql", _)) => {
+            let storage = PostgresStorage::connect(data).await?;
+            let place = format!("PostgreSQL, {}", storage.place());
+            return Ok(Store::new(storage.clone(), place).warning(storage.weaknesses()));
+        }
+        Some(("mysql" | "mariadb", _)) => {
+            let storage = MySqlStorage::connect(data).await?;
+            let place = format!("MySQL, {}", storage.place());
+            return Ok(Store::new(storage.clone(), place).warning(storage.weaknesses()));
+        }
         Some(("redis" | "rediss", _)) => {
             let storage = RedisStorage::connect(data).await?;
-            return Ok(Store {
-                place: format!("Redis, {}", storage.place()),
-                storage: Arc::new(storage.clone()),
-                limiter: Some(Arc::new(storage)),
-            });
-        }
-        Some((scheme @ ("postgres" | "postgresql" | "mysql"), _)) => {
-            return Err(format!(
-                "--data {scheme}: is not built yet; use a folder, memory, sqlite:FILE or redis://HOST"
-            )
-            .into());
+            let place = format!("Redis, {}", storage.place());
+            let mut store = Store::new(storage.clone(), place).warning(storage.weaknesses());
+            store.limiter = Some(Arc::new(storage));
+            return Ok(store);
         }
         _ => Path::new(data).join("oauth.sqlite"),
     };
@@ -61,11 +62,23 @@ pub(crate) async fn open(data: &str) -> Result<Store, Box<dyn Error>> {
         private_folder(folder)?;
     }
     let storage = SqliteStorage::open(&file).await?;
-    Ok(Store {
-        storage: Arc::new(storage),
-        place: file.display().to_string(),
-        limiter: None,
-    })
+    Ok(Store::new(storage, file.display().to_string()))
+}
+
+impl Store {
+    fn new(storage: impl Storage + 'static, place: String) -> Self {
+        Self {
+            storage: Arc::new(storage),
+            place,
+            warnings: Vec::new(),
+            limiter: None,
+        }
+    }
+
+    fn warning(mut self, weak: &[impl ToString]) -> Self {
+        self.warnings = weak.iter().map(ToString::to_string).collect();
+        self
+    }
 }
 
 /// The root secret: from the file named, from `OAUTH_ROOT_SECRET`, or made here for development.

@@ -193,12 +193,12 @@ trap '' INT TERM HUP
 pid=
 while read -r line; do pid=$line; done
 if [ -n "$pid" ]; then
-    kids=$(ps -o pid= --ppid "$pid" 2>/dev/null)
+    kids=$(cat "/proc/$pid/task/$pid/children" || ps -o pid= --ppid "$pid") 2>/dev/null
     kill -QUIT $pid 2>/dev/null
     kill -CONT $pid $kids 2>/dev/null
     n=0
     while [ $n -lt 60 ]; do
-        case $(ps -o stat= -p "$pid") in ''|Z*) break ;; esac
+        case $(cat "/proc/$pid/stat" 2>/dev/null) in ''|*') Z '*) break ;; esac
         sleep 0.05
         n=$((n + 1))
     done
@@ -239,18 +239,23 @@ impl Keeper {
 
 /// A process and its children.
 fn family(process: u32) -> Vec<u32> {
-    let mut command = Command::new("ps");
-    command.args(["-o", "pid=", "--ppid", &process.to_string()]);
-    let listed = command.output().map(|output| output.stdout);
-    let text = String::from_utf8(listed.unwrap_or_default()).unwrap_or_default();
-    let children = text.lines().filter_map(|line| line.trim().parse().ok());
+    // Where the kernel does not say, a program may.
+    let kernel = fs::read_to_string(format!("/proc/{process}/task/{process}/children"));
+    let listed = kernel.unwrap_or_else(|_| {
+        let mut ps = Command::new("ps");
+        ps.args(["-o", "pid=", "--ppid", &process.to_string()]);
+        let output = ps.output().map(|output| output.stdout);
+        String::from_utf8(output.unwrap_or_default()).unwrap_or_default()
+    });
+    let children = listed.split_whitespace().filter_map(|id| id.parse().ok());
     std::iter::once(process).chain(children).collect()
 }
 
 fn signal(signal: &str, to: &[u32]) {
-    let ids = to.iter().map(u32::to_string);
-    // One that has ended meanwhile is no loss.
-    run(Command::new("kill").arg(signal).args(ids)).ok();
+    let ids: Vec<String> = to.iter().map(u32::to_string).collect();
+    // The shell's own, for there may be no other. One that has ended meanwhile is no loss.
+    let kill = format!("kill {signal} {}", ids.join(" "));
+    run(Command::new("/bin/sh").args(["-c", &kill])).ok();
 }
 
 fn free_port() -> u16 {

@@ -148,6 +148,10 @@ impl MariaDbDatabase {
 
 impl Drop for MariaDbDatabase {
     fn drop(&mut self) {
+        // A test that failed while it was paused must not wait for it.
+        if let Some(instance) = &self.server.instance {
+            instance.resume();
+        }
         let drop = format!("DROP DATABASE IF EXISTS {}", self.name);
         // A server that was killed takes its databases with it.
         self.server.access.run(&drop).ok();
@@ -217,8 +221,9 @@ impl Cooking {
         if is_root(folder) {
             command.arg("--user=mysql");
         }
-        let data = folder.join("data");
-        command.arg(format!("--datadir={}", data.display()));
+        command.arg(format!("--datadir={}", folder.join("data").display()));
+        // A server that starts tidies up here, also after others that are running.
+        command.arg(format!("--tmpdir={}", folder.join("tmp").display()));
         command
     }
 }
@@ -230,6 +235,7 @@ impl Recipe for Cooking {
 
     fn prepare(&self, folder: &Path) -> Result<(), String> {
         private_folder(&folder.join("data"), "mysql")?;
+        private_folder(&folder.join("tmp"), "mysql")?;
         let mut init = self.as_server("mariadb-install-db", folder);
         init.args(["--auth-root-authentication-method=normal", "--skip-test-db"]);
         run(&mut init)

@@ -138,6 +138,10 @@ impl PostgresDatabase {
 
 impl Drop for PostgresDatabase {
     fn drop(&mut self) {
+        // A test that failed while it was paused must not wait for it.
+        if let Some(instance) = &self.server.instance {
+            instance.resume();
+        }
         let drop = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name);
         // A server that was killed takes its databases with it.
         self.server.try_run(&self.server.url, &drop).ok();
