@@ -421,3 +421,40 @@ fn listings_in_redis_do_not_fill_with_what_is_gone() {
         assert_eq!(count("carol"), 0);
     });
 }
+
+/// The layout is for ever: another version has to find what this one wrote.
+#[test]
+fn what_lies_in_redis_lies_where_it_always_did() {
+    let Some(redis) = own(&[]) else { return };
+    block_on(async {
+        let store = RedisStorage::connect(redis.url()).await;
+        let store = store.unwrap().tenant(&TenantId::new("acme"));
+        let record = grant_of(1, "alice", "https://app.example/{}");
+        store.grants().insert(record).await.unwrap();
+        let person = SubjectRecord::new(Subject::new("alice"));
+        store.subjects().insert(person).await.unwrap();
+    });
+    let keys = redis.run(&["KEYS", "*"]);
+    let mut keys: Vec<&str> = keys.lines().collect();
+    keys.sort_unstable();
+    let client = "#sha256:15111e327389f2a3f7b3b96986b93cfcd57059d1e24b71e55ff9f5ecddc0509a";
+    let expected = [
+        "oauth:{acme/grants/3da}/due",
+        "oauth:{acme/grants/3da}:5BgVNOlnTru0bPELAU4eqF",
+        &format!("oauth:{{acme/grants/client/{client}}}"),
+        "oauth:{acme/grants/subject/alice}",
+        "oauth:{acme/subjects/2ed}:alice",
+    ];
+    assert_eq!(keys, expected);
+    let value = redis.run(&["GET", expected[1]]);
+    let (head, document) = value.split_at(48);
+    let (revision, listing) = head.split_at(16);
+    assert!(u64::from_str_radix(revision, 16).is_ok_and(|number| number >> 62 == 0));
+    assert_eq!(listing, "5aB1moUN-SH0mdmkPngxt_n7WCpWK6Bf");
+    assert!(document.starts_with("{\"v\":1,\"id\":\"5BgV"), "{document}");
+    assert_eq!(
+        redis.run(&["ZRANGE", expected[0], "0", "-1"]).trim(),
+        "5BgVNOlnTru0bPELAU4eqF"
+    );
+    assert_eq!(redis.run(&["TYPE", expected[3]]).trim(), "zset");
+}
