@@ -109,10 +109,8 @@ impl RateLimiter for TenAMinute {
         let key = format!("{}|{}", attempt.what, attempt.by);
         let (_, count) = counts.entry(key).or_insert((now, 0));
         *count += 1;
-        Ok(match *count {
-            ..=10 => Hit::Allowed,
-            _ => Hit::TooMany { retry_after },
-        })
+        let too_many = Hit::TooMany { retry_after };
+        Ok(if *count > 10 { too_many } else { Hit::Allowed })
     }
 }
 
