@@ -5,6 +5,8 @@ import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { accountStory, themedStory, troubleStory } from './lib/account-stories.mjs';
 import { ALICE } from './lib/person.mjs';
 import { PkceClient } from './lib/pkce-client.mjs';
 import { withQuickstart } from './lib/quickstart.mjs';
@@ -24,6 +26,9 @@ const SCHEMES = ['light', 'dark'];
 /** The accessibility checker, run in the page by the automation, which no page policy hinders. */
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
+/** A wordmark that suits light and dark. */
+const LOGO = fileURLToPath(new URL('lib/logo.svg', import.meta.url));
+
 /** Names that clients may give themselves: too long to fit, hostile, and written from the right. */
 const NAMES = {
   'long-word': 'W'.repeat(200),
@@ -42,6 +47,16 @@ export async function run(context) {
       await otherOriginStory(context, pages);
       await namesStory(context, pages);
     }),
+  );
+  await withQuickstart(context, 'chromium, account', { store: 'account.db' }, (server) =>
+    withClient(context, server, 'chromium, account', async (pages) => {
+      await accountStory(context, pages, Object.values(NAMES));
+      await troubleStory(context, pages);
+    }),
+  );
+  const flags = ['--product', 'Field Notes', '--accent', '#00695c,#80cbc4', '--logo', LOGO];
+  await withQuickstart(context, 'chromium, theme', { flags }, (server) =>
+    withClient(context, server, 'chromium, theme', (pages) => themedStory(context, pages)),
   );
   await withQuickstart(context, 'chromium, issuer /auth/v1', { issuerPath: '/auth/v1' }, (server) =>
     withClient(context, server, 'chromium, issuer /auth/v1', async (pages) => {
@@ -90,6 +105,8 @@ async function signInStory({ report }, pages) {
     }],
     ['the consent page names the client, and its markup is text', async () => {
       await pages.assertConsent();
+      const { cookies, transactions } = await pages.rememberSecrets();
+      assert.ok(cookies >= 2 && transactions >= 1, `binding, session and transaction: ${cookies}, ${transactions}`);
       assert.match(await chromium.text(), /Interop <b>browser<\/b>/);
       await pages.shoot('consent');
     }],
@@ -366,8 +383,19 @@ class Pages {
     await this.assertReadable();
   }
 
+  /** What this browser holds for the server must not be in its log. Answers how much that is. */
+  async rememberSecrets() {
+    const { cookies } = await this.chromium.cdp('Network.getAllCookies');
+    const transactions = await this.chromium.run(
+      `return [...document.querySelectorAll('input[name=transaction]')].map((field) => field.value)`,
+    );
+    this.server.secret(...cookies.map((cookie) => cookie.value), ...transactions);
+    return { cookies: cookies.length, transactions: transactions.length };
+  }
+
   /** What every page owes to everybody, screen readers included. */
   async assertReadable() {
+    await this.rememberSecrets();
     const page = await this.chromium.run(`return {
       language: document.documentElement.lang,
       title: document.title.trim(),
@@ -384,6 +412,7 @@ class Pages {
 
   /** The application got a code, always the same one, and its token is good. */
   async assertGranted(request) {
+    await this.rememberSecrets();
     const redirects = await this.client.redirects(request);
     const codes = new Set(redirects.map((parameters) => parameters.get('code')));
     assert.equal(codes.size, 1, `${redirects.length} redirects, one code`);
@@ -458,13 +487,14 @@ class Pages {
   }
 
   /** Takes the page in both colour schemes and both sizes, and checks that it suits them. */
-  async shoot(name) {
+  async shoot(name, { whole = false } = {}) {
     const backgrounds = {};
     for (const scheme of SCHEMES) {
       await this.chromium.cdp('Emulation.setEmulatedMedia', { features: [{ name: 'prefers-color-scheme', value: scheme }] });
       for (const [size, { width, height }] of Object.entries(SIZES)) {
         await this.chromium.cdp('Emulation.setDeviceMetricsOverride', { width, height, deviceScaleFactor: 1, mobile: false });
-        writeFileSync(path.join(this.artefacts, `${name}-${scheme}-${size}.png`), await this.chromium.screenshot());
+        const picture = whole ? await this.chromium.picture() : await this.chromium.screenshot();
+        writeFileSync(path.join(this.artefacts, `${name}-${scheme}-${size}.png`), picture);
         const beyond = await this.chromium.run('return document.documentElement.scrollWidth - window.innerWidth');
         assert.ok(beyond <= 0, `${name} is ${beyond} pixels too wide for ${width}`);
         await this.assertAccessible(`${name}, ${scheme}, ${size}`);

@@ -10,6 +10,8 @@ import { parseForms } from './forms.mjs';
 const MAX_REDIRECTS = 8;
 
 export class Browser {
+  /** Every cookie and every transaction that was ever met: nobody else may see them. */
+  secrets = new Set();
   #cookies = [];
 
   /** Opens an address as a person who was sent there by another program. */
@@ -41,7 +43,10 @@ export class Browser {
       const answer = await this.#send(request);
       const location = answer.headers.location;
       if (answer.status < 300 || answer.status > 399 || !location) {
-        return { ...answer, url: request.url, forms: parseForms(answer.body) };
+        const forms = parseForms(answer.body);
+        const transactions = forms.flatMap((form) => form.fields.filter((field) => field.name === 'transaction'));
+        for (const { value } of transactions) this.secrets.add(value);
+        return { ...answer, url: request.url, forms };
       }
       const url = new URL(location, request.url);
       const repeats = answer.status === 307 || answer.status === 308;
@@ -89,6 +94,7 @@ export class Browser {
     const [pair, ...attributes] = line.split(';').map((part) => part.trim());
     const name = pair.slice(0, pair.indexOf('='));
     const value = pair.slice(pair.indexOf('=') + 1);
+    this.secrets.add(value);
     const settings = Object.fromEntries(
       attributes.map((text) => {
         const [key, ...rest] = text.split('=');

@@ -15,9 +15,13 @@ export class MemoryProvider {
   verifiers = [];
   #verifier;
 
-  /** `method`: the authentication method to register with, or undefined to say nothing of it. */
-  constructor({ redirectUrl, name, method, remembersDiscovery }) {
+  /**
+   * `method`: the authentication method to register with, or undefined to say nothing of it.
+   * `clientMetadataUrl`: the address of a document about the client, if there is one.
+   */
+  constructor({ redirectUrl, name, method, clientMetadataUrl, remembersDiscovery }) {
     this.redirectUrl = redirectUrl;
+    this.clientMetadataUrl = clientMetadataUrl;
     this.clientMetadata = {
       client_name: name,
       redirect_uris: [redirectUrl],

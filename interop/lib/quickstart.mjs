@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { appendFileSync, mkdtempSync, rmSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { eventually } from './report.mjs';
@@ -14,7 +14,7 @@ const STOP_LIMIT_MS = 10_000;
 const MCP_URL = /http:\/\/127\.0\.0\.1:\d+\/mcp\b/;
 
 /** All that our own code can log, and what libraries log for developers. */
-const EVERYTHING = 'debug,quickstart=trace,oauth_http=trace,oauth_core=trace,oauth_ui=trace,oauth_hyper=trace,oauth_axum=trace';
+const EVERYTHING = 'debug,quickstart=trace,oauth=trace';
 
 const PASSWORD = 'wonderland';
 
@@ -52,7 +52,11 @@ export class Quickstart {
   #log = '';
   #secrets = new Set();
 
-  /** Options: `issuerPath`, `accessTokenLifetime` in seconds, `store`, the name of a SQLite file. */
+  /**
+   * Options: `issuerPath`, `accessTokenLifetime` in seconds, `store`, the name of a SQLite file,
+   * `trusted`, the certificate of a web server on this machine that may have client metadata,
+   * `flags`, any others.
+   */
   constructor(binary, logFile, options) {
     this.#binary = binary;
     this.#logFile = logFile;
@@ -67,13 +71,18 @@ export class Quickstart {
   }
 
   async start(listen = '127.0.0.1:0') {
-    const { issuerPath, accessTokenLifetime, store } = this.#options;
-    const args = ['--listen', listen];
+    const { issuerPath, accessTokenLifetime, store, trusted, flags = [] } = this.#options;
+    const args = ['--listen', listen, ...flags];
     if (issuerPath) args.push('--issuer-path', issuerPath);
     if (accessTokenLifetime) args.push('--access-token-lifetime', String(accessTokenLifetime));
     if (store) args.push('--data', `sqlite:${path.join(this.#folder, store)}`);
 
     const env = { ...process.env, RUST_LOG: EVERYTHING };
+    if (trusted) {
+      args.push('--danger-allow-loopback-metadata');
+      env.SSL_CERT_FILE = path.join(this.#folder, 'trusted.pem');
+      writeFileSync(env.SSL_CERT_FILE, trusted);
+    }
     const child = spawn(this.#binary, args, { cwd: this.#folder, env, stdio: ['ignore', 'pipe', 'pipe'] });
     running.add(child);
     child.once('exit', () => running.delete(child));
@@ -121,6 +130,14 @@ export class Quickstart {
     const { mcp } = this;
     await this.start(new URL(this.origin).host);
     assert.equal(this.mcp, mcp);
+  }
+
+  /** Destroys the records under the server's feet, for what it says then. */
+  breakStore() {
+    const file = path.join(this.#folder, this.#options.store);
+    for (const part of [file, `${file}-wal`, `${file}-shm`]) {
+      if (existsSync(part)) writeFileSync(part, Buffer.alloc(statSync(part).size));
+    }
   }
 
   /** Remembers values that must never be logged. */

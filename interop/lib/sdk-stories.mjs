@@ -5,12 +5,13 @@
 
 import assert from 'node:assert/strict';
 import { Browser } from './browser.mjs';
+import { serveDocument } from './document.mjs';
 import { decide } from './person.mjs';
 import { MemoryProvider } from './provider.mjs';
 import { withQuickstart } from './quickstart.mjs';
 import { recorder } from './recorder.mjs';
 import { eventually } from './report.mjs';
-import { assertCaller, assertWhoami, whoamiStatus } from './whoami.mjs';
+import { assertCaller, assertWhoami, whoamiClient, whoamiStatus } from './whoami.mjs';
 
 const ACCESS_TOKEN_LIFETIME = 2;
 // How much longer a resource server may take a token for clock skew, with room for a slow machine.
@@ -45,6 +46,7 @@ export async function runSdk(context, sdk) {
         withQuickstart(context, `${label}, restart`, { issuerPath, store: 'interop.sqlite' }, (server) =>
           restart(context, label, sdk, server),
         ),
+        documented(context, label, sdk, issuerPath),
       ];
     }),
   );
@@ -172,6 +174,46 @@ async function restart({ report }, label, sdk, server) {
   person.remember();
 }
 
+/** A client that registers nowhere: its id is the address of a document about it. */
+async function documented(context, label, sdk, issuerPath) {
+  const web = await serveDocument('Interop document');
+  const options = { issuerPath, trusted: web.certificate };
+  await withQuickstart(context, `${label}, document`, options, async (server) => {
+    const redirectUrl = 'http://127.0.0.1:33422/callback';
+    const person = new Person(sdk, server, { redirectUrl, name: 'Not asked for', clientMetadataUrl: web.url });
+    const { provider, requests } = person;
+    let connection;
+    await context.report.story(`${label}, document`, [
+      ['the client names the address of its document, and does not register', async () => {
+        await assert.rejects(person.connect(), sdk.isUnauthorized);
+        assertDiscovery(server, requests);
+        assert.equal(provider.authorizationUrl.searchParams.get('client_id'), web.url);
+        assert.deepEqual(requests.log.filter((entry) => /register/.test(entry.url)), []);
+      }],
+      ['login and consent lead back, the document read once', async () => {
+        const { pages } = await person.decide('approve');
+        assert.deepEqual(pages, ['login', 'consent']);
+        assert.equal(web.asked, 1);
+      }],
+      ['the tools answer the client of the document', async () => {
+        await person.finish();
+        connection = await person.connect();
+        await person.assertWhoamiTool(connection);
+        assert.equal(await whoamiClient(server, provider.tokens().access_token), web.url);
+      }],
+      ['the client refreshes, and its web server is not needed', async () => {
+        const before = provider.tokens();
+        assert.equal(await sdk.auth(provider, { serverUrl: server.mcp, fetchFn: requests.fetch }), 'AUTHORIZED');
+        assert.notEqual(provider.tokens().refresh_token, before.refresh_token);
+        assert.equal(web.asked, 1);
+      }],
+    ]);
+    await connection?.client.close();
+    person.remember();
+  });
+  web.close();
+}
+
 /** A person with a browser and an application that uses the SDK. */
 class Person {
   provider;
@@ -270,7 +312,8 @@ class Person {
 
   /** Tells the server object what must not be in its log. */
   remember() {
-    this.#server.secret(...this.#secrets, ...this.provider.verifiers, this.provider.client?.client_secret);
+    const { verifiers, client } = this.provider;
+    this.#server.secret(...this.#secrets, ...this.#browser.secrets, ...verifiers, client?.client_secret);
   }
 
   #issuer() {

@@ -182,6 +182,11 @@ export class Chromium {
     return Buffer.from(await this.#call('GET', '/screenshot'), 'base64');
   }
 
+  /** The whole page, beyond what the window shows. */
+  async picture() {
+    return Buffer.from((await this.cdp('Page.captureScreenshot', { captureBeyondViewport: true })).data, 'base64');
+  }
+
   tabs() {
     return this.#call('GET', '/window/handles');
   }

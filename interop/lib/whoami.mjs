@@ -9,6 +9,12 @@ export async function whoamiStatus(server, accessToken) {
   return answer.status;
 }
 
+/** The client that `GET /whoami` names. */
+export async function whoamiClient(server, accessToken) {
+  const answer = await fetch(`${server.origin}/whoami`, { headers: { authorization: `Bearer ${accessToken}` } });
+  return (await answer.json()).client_id;
+}
+
 /** `GET /whoami` names alice and exactly the granted scopes, as JSON. */
 export async function assertWhoami(server, accessToken, scope) {
   const answer = await fetch(`${server.origin}/whoami`, { headers: { authorization: `Bearer ${accessToken}` } });

@@ -9,6 +9,7 @@ mod args;
 mod attacks;
 mod backends;
 mod bench;
+mod canaries;
 mod check;
 mod conformance;
 mod halves;

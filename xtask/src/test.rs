@@ -1,5 +1,6 @@
 //! `cargo xtask test`: everything that can run here, and a table of what could not.
 
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::args::{Options, Require};
@@ -9,7 +10,7 @@ use crate::suites::{self, Outcome, SUITES, Workshop};
 use crate::table::{self, Row, Verdict};
 use crate::tally::{self, Tally, Test};
 use crate::tools::{self, TOOLS};
-use crate::{conformance, install, run};
+use crate::{canaries, conformance, install, run};
 
 /// Runs everything and ends with `N passed, N failed`.
 pub(crate) fn verb(options: &Options) -> Result<bool, String> {
@@ -26,7 +27,10 @@ pub(crate) fn everything(options: &Options) -> Result<Tally, String> {
     let graph = Graph::load(false)?;
 
     println!("\n== workspace: unit tests, integration tests, documentation examples");
-    let (workspace, tests) = workspace(&options.require);
+    let logs = canaries::fresh(&graph.target)?;
+    let (workspace, tests, said) = workspace(&options.require, &logs);
+    let searched = canaries::search(&logs, &said);
+    let searched = searched.map_err(|error| format!("cannot search the logs: {error}"))?;
 
     let versions: Vec<Option<String>> =
         TOOLS.iter().map(|tool| tools::version(tool.name)).collect();
@@ -63,14 +67,20 @@ pub(crate) fn everything(options: &Options) -> Result<Tally, String> {
         println!("docs/conformance.md names a test that did not run and pass: {name}");
         sum += Tally::FAILURE;
     }
+    println!("log search: {}", searched.in_words());
+    for complaint in searched.complaints() {
+        println!("log search: {complaint}");
+        sum += Tally::FAILURE;
+    }
     outcomes.iter().for_each(|outcome| sum += outcome.tally());
     sum += table::failures(&rows, &options.require);
     Ok(sum)
 }
 
-/// Builds the workspace's tests and runs them: their sum, and each of them.
-fn workspace(require: &Require) -> (Tally, Vec<Test>) {
-    let mut build = workspace_tests(require);
+/// Builds the workspace's tests and runs them, their logs kept in a folder: their sum, each of
+/// them, and what they printed.
+fn workspace(require: &Require, logs: &Path) -> (Tally, Vec<Test>, String) {
+    let mut build = workspace_tests(require, logs);
     // The diagnostics go to the terminal; the JSON says which test program is which crate's.
     build
         .args(["--no-run", "--message-format=json-render-diagnostics"])
@@ -79,22 +89,24 @@ fn workspace(require: &Require) -> (Tally, Vec<Test>) {
         Ok(messages) => tally::packages(&messages),
         Err(_) => {
             println!("the tests do not compile");
-            return (Tally::FAILURE, Vec::new());
+            return (Tally::FAILURE, Vec::new(), String::new());
         }
     };
-    let ran = run::echoed(&mut workspace_tests(require));
+    let ran = run::echoed(&mut workspace_tests(require, logs));
     (
         suites::judge(ran.ok, tally::of(&ran.said)),
         tally::tests(&ran.said, &packages),
+        ran.said,
     )
 }
 
 /// Plain `cargo test`, whatever else is installed: it runs documentation examples too, and one way
 /// of running means one way of counting. The features are those of every other step, so that
 /// nothing compiles twice.
-fn workspace_tests(require: &Require) -> Command {
+fn workspace_tests(require: &Require, logs: &Path) -> Command {
     let mut command = run::cargo(["test", "--workspace", "--all-features", "--no-fail-fast"]);
     command.env("CARGO_TERM_COLOR", "never");
+    command.env("OAUTH_TEST_LOG", logs);
     if *require == Require::All {
         command.env("OAUTH_REQUIRE_BACKENDS", "1");
     }
@@ -176,7 +188,7 @@ mod tests {
     #[test]
     fn requiring_everything_reaches_the_tests_too() {
         let requires = |require| {
-            workspace_tests(&require)
+            workspace_tests(&require, Path::new("logs"))
                 .get_envs()
                 .any(|(name, _)| name == "OAUTH_REQUIRE_BACKENDS")
         };

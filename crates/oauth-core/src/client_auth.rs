@@ -166,7 +166,10 @@ impl AuthorizationServer {
         if let Some(client) = accepted {
             return Ok(client);
         }
-        self.record(Event::ClientAuthenticationFailed { client: &id });
+        // A name that nobody has may be anything, a secret in the wrong place included.
+        let known = self.client_stored(&id).await?.is_some();
+        let client = known.then_some(&id);
+        self.record(Event::ClientAuthenticationFailed { client });
         let key = format!("{}|{}", id.as_str(), source.key());
         self.count(&Limit::CLIENT_AUTHENTICATION, &key, now).await?;
         Err(ClientAuthError::Rejected)

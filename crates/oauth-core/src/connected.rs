@@ -5,13 +5,18 @@
 //! approves meanwhile has either been listed or stands under the old number. Every step can be
 //! repeated: after an error, asking again goes on where it stopped.
 
-use oauth_storage::{
-    ClientRecord, Delete, Filter, GrantRecord, Insert, Page, Record, RecordStore, Replace,
-    StorageError, StorageErrorKind, SubjectRecord,
-};
-use oauth_types::{ClientId, GrantId, ResourceUri, Scope, Subject, Timestamp};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use oauth_storage::{
+    ClientRecord, ClientRegistration, Delete, Filter, GrantRecord, Insert, Page, Record,
+    RecordStore, Replace, StorageError, StorageErrorKind, SubjectRecord,
+};
+use oauth_types::{ClientId, GrantId, RedirectUri, ResourceUri, Scope, Subject, Timestamp};
+
+use crate::client_metadata::ClientIdUrl;
 use crate::event::Event;
+use crate::grant::lifecycle::{self, Standing};
 use crate::server::AuthorizationServer;
 
 /// Rounds of compare-and-set on one record.
@@ -23,24 +28,50 @@ const PAGE: usize = 100;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct ConnectedGrant {
-    /// Its name, for [`AuthorizationServer::close_grant`].
+    /// Its name, for [`AuthorizationServer::close_own_grant`].
     pub grant: GrantId,
     /// Who has it.
     pub client_id: ClientId,
     /// What that client calls itself; nobody has checked it. `None` also when it is gone.
     pub client_name: Option<String>,
+    /// Whether an administrator entered the client, so that its name can be believed.
+    pub is_client_vouched_for: bool,
+    /// The host that vouches for the client: the one its metadata document came from.
+    pub client_host: Option<String>,
+    /// Where the client receives codes; empty when it is gone.
+    pub redirect_uris: Vec<RedirectUri>,
     /// What was allowed.
     pub scope: Scope,
     /// Where.
     pub resources: Vec<ResourceUri>,
     /// When.
     pub approved_at: Timestamp,
-    /// When the newest access token that still lives was issued.
+    /// When its newest access token was issued; `None` before the first.
     pub last_used_at: Option<Timestamp>,
 }
 
+impl ConnectedGrant {
+    fn of(grant: &GrantRecord, client: Option<&ClientRecord>) -> Self {
+        Self {
+            grant: grant.id,
+            client_id: grant.client_id.clone(),
+            client_name: client.and_then(|client| client.metadata.client_name.clone()),
+            is_client_vouched_for: client
+                .is_some_and(|client| client.registration == ClientRegistration::Preregistered),
+            client_host: ClientIdUrl::host_of(grant.client_id.as_str()).map(str::to_owned),
+            redirect_uris: client.map_or_else(Vec::new, |client| client.redirect_uris.clone()),
+            scope: grant.scope.clone(),
+            resources: grant.resources.clone(),
+            approved_at: grant.created_at,
+            last_used_at: grant.access.iter().map(|token| token.issued_at).max(),
+        }
+    }
+}
+
 impl AuthorizationServer {
-    /// The open grants of a person, a page at a time, and where the next page begins.
+    /// What clients may still do for a person, a page at a time, and where the next page begins.
+    /// A page can hold less than was asked for, and even nothing, with more behind it: grants that
+    /// have ended are kept for a while, and left out here.
     ///
     /// # Errors
     /// The store's.
@@ -52,28 +83,39 @@ impl AuthorizationServer {
         let now = self.now();
         let filter = Filter::Subject(subject.clone());
         let listed = self.storage.grants().list(&filter, page).await?;
+        let mut clients: BTreeMap<ClientId, Option<(Arc<ClientRecord>, Standing)>> =
+            BTreeMap::new();
         let mut grants = Vec::with_capacity(listed.items.len());
         for found in listed.items {
-            let grant = &found.record;
-            if grant.closed.is_some() || now >= grant.expires_at {
+            let grant = &*found.record;
+            if !lifecycle::is_alive(grant, now) {
                 continue;
             }
-            let client = self.storage.clients().find(&grant.client_id).await?;
-            grants.push(ConnectedGrant {
-                grant: grant.id,
-                client_id: grant.client_id.clone(),
-                client_name: client.and_then(|found| found.record.metadata.client_name.clone()),
-                scope: grant.scope.clone(),
-                resources: grant.resources.clone(),
-                approved_at: grant.created_at,
-                last_used_at: grant.access.iter().map(|token| token.issued_at).max(),
-            });
+            if !clients.contains_key(&grant.client_id) {
+                let client = match self.storage.clients().find(&grant.client_id).await? {
+                    None => None,
+                    Some(client) => {
+                        let standing = self.standing(subject, &client.record).await?;
+                        Some((client.record, standing))
+                    }
+                };
+                clients.insert(grant.client_id.clone(), client);
+            }
+            let client = clients.get(&grant.client_id).and_then(Option::as_ref);
+            // Under a barrier raised since, it is over though its record does not say so.
+            if client.is_none_or(|(_, standing)| standing.covers(grant)) {
+                grants.push(ConnectedGrant::of(
+                    grant,
+                    client.map(|(record, _)| &**record),
+                ));
+            }
         }
         Ok((grants, listed.next))
     }
 
     /// A person takes back everything from one client, and is asked again if it comes back.
-    /// Nobody else's grants to it are touched.
+    /// Nobody else's grants to it are touched. See [`Self::withdraw_by_grant`] for a client that the
+    /// person's browser names.
     ///
     /// # Errors
     /// The store's.

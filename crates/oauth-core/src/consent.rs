@@ -3,12 +3,13 @@
 //! Remembered only for clients whose answers go to an address that is proven to be theirs: those
 //! that an administrator entered, and those whose document lies on the very origin that receives
 //! the code. Programs on a person's own computer, and whoever registered itself, are asked for
-//! every time (RFC 8252 §8.6). It stands until it ends, is withdrawn, or the client shows another
-//! name, address, method or key than the person was shown.
+//! every time (RFC 8252 §8.6). It stands until it ends, is withdrawn, the person says no to the same,
+//! or the client shows another name, address, method or key than the person was shown.
 
 use oauth_storage::record::Shape;
 use oauth_storage::{
-    ClientRecord, ClientRegistration, ConsentRecord, Insert, StorageError, Versioned,
+    ClientRecord, ClientRegistration, ConsentRecord, Delete, Insert, Replace, StorageError,
+    StorageErrorKind, Versioned,
 };
 use oauth_types::redirect_uri::RedirectKind;
 use oauth_types::registration::UnknownMembers;
@@ -20,6 +21,9 @@ use crate::grant::lifecycle::Standing;
 use crate::pending::PendingAuthorization;
 use crate::server::AuthorizationServer;
 use crate::session::Session;
+
+/// Rounds of compare-and-set on one record.
+const ROUNDS: usize = 16;
 
 impl AuthorizationServer {
     /// Whether this person has said yes to all of this before, in terms that still stand. Then
@@ -105,6 +109,48 @@ impl AuthorizationServer {
                 unknown: UnknownMembers::new(),
             };
             self.keep(held, next).await?;
+        }
+        Ok(())
+    }
+
+    /// A person says no: what was asked is remembered no longer, so that it is not given without a
+    /// word the next time. What was not asked stays remembered, and grants of before stay open:
+    /// those are ended by withdrawing.
+    ///
+    /// # Errors
+    /// The store's: then an earlier yes may still stand, and the person is to say no again.
+    pub async fn forget_refused(
+        &self,
+        pending: &PendingAuthorization,
+        session: &Session,
+    ) -> Result<(), StorageError> {
+        let consents = self.storage.consents();
+        for resource in pending.resources() {
+            let id = ConsentRecord::id_of(session.subject(), pending.client_id(), resource);
+            let mut is_done = false;
+            for _ in 0..ROUNDS {
+                let held = consents.find(&id).await?;
+                let left = held
+                    .as_ref()
+                    .map(|held| held.record.scope.without(pending.scope()));
+                is_done = match (held, left) {
+                    (Some(held), Some(left)) if left.is_empty() => {
+                        consents.delete(&id, held.revision).await? != Delete::Conflict
+                    }
+                    (Some(held), Some(left)) if left != held.record.scope => {
+                        let mut next = ConsentRecord::clone(&held.record);
+                        next.scope = left;
+                        consents.replace(held.revision, next).await? != Replace::Conflict
+                    }
+                    _ => true,
+                };
+                if is_done {
+                    break;
+                }
+            }
+            if !is_done {
+                return Err(StorageErrorKind::Contended.into());
+            }
         }
         Ok(())
     }

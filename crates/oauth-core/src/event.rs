@@ -99,8 +99,8 @@ pub enum Event<'a> {
     SubjectErased,
     /// A client did not prove itself.
     ClientAuthenticationFailed {
-        /// Whom it named; perhaps nobody.
-        client: &'a ClientId,
+        /// Whom it named, if there is such a client.
+        client: Option<&'a ClientId>,
     },
     /// Somebody presented an operator credential that is none.
     OperatorRejected,

@@ -29,7 +29,47 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! # }).unwrap();
 //! ```
+//!
+//! # Who has access, without pages
+//!
+//! `oauth_ui` has pages for a person. For pages and commands of your own, [`AuthorizationServer`]
+//! has the same as functions; each can be repeated after an error and goes on where it stopped.
+//!
+//! | to | call |
+//! |---|---|
+//! | list what clients may do for a person | [`connected_grants`](AuthorizationServer::connected_grants) |
+//! | end one grant, for the person who gave it | [`close_own_grant`](AuthorizationServer::close_own_grant) |
+//! | end one grant, whoever gave it | [`close_grant`](AuthorizationServer::close_grant) |
+//! | end what a client has of one person | [`withdraw`](AuthorizationServer::withdraw) |
+//! | end what a client has of everybody | [`revoke_client`](AuthorizationServer::revoke_client) |
+//! | end everything of a person, sign-ins included | [`sign_out_everywhere`](AuthorizationServer::sign_out_everywhere) |
+//! | keep a person out | [`set_disabled`](AuthorizationServer::set_disabled) |
+//! | forget a person | [`erase`](AuthorizationServer::erase) |
+//!
+//! ```
+//! # use oauth_testkit::{block_on, flows::World};
+//! use oauth_core::storage::Page;
+//! use oauth_core::types::Subject;
+//! # let world = World::new(1);
+//! # let app = world.register();
+//! # let code = world.approve(&app, &world.browser("alice"));
+//! # world.redeem(&app, &code).unwrap();
+//! # let server = &world.server;
+//! # block_on(async {
+//! let alice = Subject::new("alice");
+//! let (grants, next) = server.connected_grants(&alice, &Page::first(20)).await?;
+//! assert!(next.is_none(), "more is behind this name");
+//! for held in &grants {
+//!     println!("{:?} may {} since {:?}", held.client_name, held.scope, held.approved_at);
+//!     assert!(server.close_own_grant(&alice, &held.grant).await?);
+//! }
+//! server.withdraw(&alice, &grants[0].client_id).await?;
+//! server.sign_out_everywhere(&alice).await?;
+//! # Ok::<(), oauth_core::storage::StorageError>(())
+//! # }).unwrap();
+//! ```
 
+pub mod account;
 pub mod approval;
 pub mod authorize;
 pub mod client_auth;
@@ -60,6 +100,7 @@ pub use oauth_jose::KeySet;
 pub use oauth_storage as storage;
 pub use oauth_types as types;
 
+pub use account::{AccountForm, AccountFormError, AccountPageError};
 pub use approval::{Approval, ApprovalError};
 pub use authorize::{AuthorizationError, AuthorizeFailure, ValidAuthorization};
 pub use client_auth::{BasicCredentials, ClientAssertion, ClientAuthError, PresentedClient};
@@ -73,7 +114,7 @@ pub use keys::{KeyRingError, RootSecret};
 pub use limit::{DangerNoLimits, InProcessLimiter, Limit, Limited, RateLimiter, Source};
 pub use oauth_storage::{Attempt, Hit};
 pub use operator::OperatorError;
-pub use outbound::{Fetched, NoOutbound, Outbound, OutboundError};
+pub use outbound::{Fetch, Fetched, NoOutbound, Outbound, OutboundError, Validators};
 pub use pending::PendingAuthorization;
 pub use policy::{
     AboutServer, ResourceMode, ResourcePolicy, ScopePolicy, ServerConfig, ServerPolicy,

@@ -1,6 +1,9 @@
 //! Documents that live elsewhere: a client's metadata, a client's keys.
 
+mod freshness;
+
 use async_trait::async_trait;
+use oauth_types::Timestamp;
 
 /// Fetches a document by its address. A port: the logic says what it wants, an implementation
 /// keeps the network's dangers away from it (`oauth-hyper` does; a test answers from a table).
@@ -10,15 +13,60 @@ use async_trait::async_trait;
 /// address that was checked; and stops at its limits of time and size.
 #[async_trait]
 pub trait Outbound: Send + Sync {
-    /// Fetches what `url` (https, absolute) answers, whatever its status.
+    /// Fetches what an address answers, whatever its status.
     ///
     /// # Errors
     /// See [`OutboundError`]. Its causes never reach whoever made us ask.
-    async fn fetch(&self, url: &str, most_bytes: usize) -> Result<Fetched, OutboundError>;
+    async fn fetch(&self, fetch: &Fetch<'_>) -> Result<Fetched, OutboundError>;
+}
+
+/// What is asked for.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct Fetch<'a> {
+    /// The address: https, absolute.
+    pub url: &'a str,
+    /// The longest body that is wanted.
+    pub most_bytes: usize,
+    /// How an earlier answer can be recognised, to be sent as `If-None-Match` and
+    /// `If-Modified-Since`: then the answer may be 304 without a body, which says that it still
+    /// stands.
+    pub validators: Option<&'a Validators>,
+}
+
+impl<'a> Fetch<'a> {
+    /// Asks for a document of which nothing is known.
+    pub const fn of(url: &'a str, most_bytes: usize) -> Self {
+        Self {
+            url,
+            most_bytes,
+            validators: None,
+        }
+    }
+}
+
+/// By what an answer can be recognised. Spec: RFC 9110 §8.8.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Validators {
+    /// The `ETag` header, as it stood.
+    pub etag: Option<String>,
+    /// The `Last-Modified` header, as it stood.
+    pub last_modified: Option<String>,
+}
+
+impl Validators {
+    /// Bytes of one that is remembered: strangers choose them.
+    const LONGEST: usize = 256;
+
+    /// Whether there is one, and none is longer than is remembered.
+    pub(crate) fn are_of_use(&self) -> bool {
+        let held = || [&self.etag, &self.last_modified].into_iter().flatten();
+        held().next().is_some() && held().all(|text| text.len() <= Self::LONGEST)
+    }
 }
 
 /// What was answered.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Fetched {
     /// The status, as a number.
     pub status: u16,
@@ -26,6 +74,14 @@ pub struct Fetched {
     pub content_type: Option<String>,
     /// The `Cache-Control` header; several joined by commas.
     pub cache_control: Option<String>,
+    /// The `Age` header, in seconds.
+    pub age: Option<u64>,
+    /// The `Date` header, if it is a date.
+    pub date: Option<Timestamp>,
+    /// The `Expires` header. What is no date has always been over: 1970.
+    pub expires: Option<Timestamp>,
+    /// By what the answer can be recognised later.
+    pub validators: Validators,
     /// The body, at most as long as was allowed.
     pub body: Vec<u8>,
 }
@@ -54,7 +110,7 @@ pub struct NoOutbound;
 
 #[async_trait]
 impl Outbound for NoOutbound {
-    async fn fetch(&self, _: &str, _: usize) -> Result<Fetched, OutboundError> {
+    async fn fetch(&self, _: &Fetch<'_>) -> Result<Fetched, OutboundError> {
         Err(OutboundError::Forbidden)
     }
 }

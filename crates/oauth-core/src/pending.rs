@@ -54,9 +54,7 @@ impl PendingAuthorization {
 
     /// The host that vouches for the client: the one its metadata document came from.
     pub fn client_host(&self) -> Option<&str> {
-        let rest = self.client_id.as_str().strip_prefix("https://")?;
-        let end = rest.find(['/', '?']).unwrap_or(rest.len());
-        ClientIdUrl::looks_like(self.client_id.as_str()).then_some(&rest[..end])
+        ClientIdUrl::host_of(self.client_id.as_str())
     }
 
     /// What the client calls itself. Nobody has checked it.

@@ -4,7 +4,6 @@ use oauth_storage::ClientLifetimes;
 use oauth_types::{Issuer, Lifetime, Link, ResourceUri, Scope, SecretHash};
 
 use crate::client_metadata::MetadataDocumentRules;
-use crate::pending::PendingAuthorization;
 use crate::registration::RegistrationRules;
 
 /// Everything an authorization server is configured with. Start from [`ServerConfig::new`].
@@ -63,19 +62,20 @@ impl ServerConfig {
     /// The resources of a request.
     pub fn resources_of<'a>(
         &'a self,
-        pending: &'a PendingAuthorization,
+        asked: &'a [ResourceUri],
     ) -> impl Iterator<Item = &'a ResourcePolicy> {
-        let meant = |resource: &&ResourcePolicy| pending.resources().contains(&resource.uri);
+        let meant = |resource: &&ResourcePolicy| asked.contains(&resource.uri);
         self.resources.iter().filter(meant)
     }
 
     /// The scopes of a request, each with words for people; its name where there are none.
     pub fn scopes_of<'a>(
         &'a self,
-        pending: &'a PendingAuthorization,
+        asked: &'a [ResourceUri],
+        scope: &'a Scope,
     ) -> impl Iterator<Item = (&'a str, &'a str)> {
-        pending.scope().iter().map(|name| {
-            let mut known = self.resources_of(pending).flat_map(|known| &known.scopes);
+        scope.iter().map(|name| {
+            let mut known = self.resources_of(asked).flat_map(|known| &known.scopes);
             let described = known.find(|scope| scope.name == name);
             (name, described.map_or(name, |scope| &*scope.description))
         })

@@ -23,6 +23,10 @@ pub(crate) enum Purpose {
     Decision,
     /// A person's sign-in.
     Session,
+    /// A form of a person's account pages.
+    AccountForm,
+    /// Where the next page of a person's grants begins.
+    AccountPage,
 }
 
 impl Purpose {
@@ -31,6 +35,8 @@ impl Purpose {
             Self::Transaction => "transaction",
             Self::Decision => "decision",
             Self::Session => "session",
+            Self::AccountForm => "account-form",
+            Self::AccountPage => "account-page",
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The authorization server's half: its endpoints as one service.
 
+mod account;
 mod authorize;
 mod cookies;
 mod decode;
@@ -12,6 +13,7 @@ mod service;
 #[cfg(feature = "resource")]
 mod verifier;
 
+pub use account::{AccountOutcome, AccountPages, AccountPaths, AccountView, AccountVisit};
 pub use decode::Form;
 pub use interaction::{Interaction, InteractionError, Notice, Outcome, Page, Visit};
 pub use oauth_core::{AuthorizationServer, Source};

@@ -148,6 +148,24 @@ fn what_is_left_out_the_next_time_is_forgotten() {
     assert_eq!(browser.asks(app, &[("scope", "mcp:write")]), "consent");
 }
 
+/// AS-AUTHZ-23: a person who says no to what they once allowed is asked again.
+#[test]
+fn a_no_takes_back_an_earlier_yes() {
+    let server = entered();
+    let app = &server.confidential;
+    let browser = Browser::after_approving(&server, app, "mcp:tools");
+    assert_eq!(browser.asks(app, &[]), "code");
+    let again = query(&server, app, &[("prompt", "consent")]);
+    let page = server.authorize(&again, &browser.cookies);
+    let no = [("transaction", &*handle(&page)), ("decision", "deny")];
+    let answer = server.interact(&browser.cookies, &no);
+    let error = parameter(&location(&answer), "error");
+    assert_eq!(error.as_deref(), Some("access_denied"));
+    assert_eq!(browser.asks(app, &[]), "consent");
+    let silent = browser.asks(app, &[("prompt", "none")]);
+    assert_eq!(silent, "consent_required");
+}
+
 /// AS-AUTHZ-23: a yes ends when it was to end, however often it is used meanwhile.
 #[test]
 fn a_remembered_yes_is_not_prolonged_by_its_use() {

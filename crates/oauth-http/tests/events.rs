@@ -119,6 +119,9 @@ fn a_day_is_told_without_a_secret() {
         );
     }
     secrets.push("guessed-secret".to_owned());
+    // Or puts the right one into the wrong field.
+    let secret = server.confidential.client_secret.as_deref().unwrap();
+    token(&[("client_id", secret), ("grant_type", "refresh_token")]);
     secrets.extend(first.into_iter().chain(next).chain([refresh, held]));
 
     let told = book.0.lock().unwrap().join("\n");

@@ -4,16 +4,16 @@ use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::{HeaderMap, Request, header};
+use http::{HeaderMap, HeaderValue, Request, header};
 use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use oauth_core::outbound::{Fetched, Outbound, OutboundError};
-use oauth_core::types::Issuer;
+use oauth_core::outbound::{Fetch, Fetched, Outbound, OutboundError, Validators};
+use oauth_core::types::{Issuer, Timestamp};
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
@@ -190,7 +190,7 @@ impl GuardedTransport {
         Err(failed(last))
     }
 
-    async fn get(&self, url: &Url, most_bytes: usize) -> Result<Fetched, OutboundError> {
+    async fn get(&self, url: &Url, fetch: &Fetch<'_>) -> Result<Fetched, OutboundError> {
         let stream = self.connect(&self.addresses(url).await?).await?;
         let name = url.host_str().unwrap_or_default();
         let name = name
@@ -205,7 +205,7 @@ impl GuardedTransport {
             .handshake(TokioIo::new(stream))
             .await;
         let (mut sender, connection) = handshake.map_err(failed)?;
-        let request = Request::get(&url[url::Position::BeforePath..url::Position::AfterQuery])
+        let mut request = Request::get(&url[url::Position::BeforePath..url::Position::AfterQuery])
             .header(
                 header::HOST,
                 &url[url::Position::BeforeHost..url::Position::AfterPort],
@@ -215,20 +215,39 @@ impl GuardedTransport {
             .header(header::CONNECTION, "close")
             .body(Empty::<Bytes>::new())
             .map_err(failed)?;
+        let known = fetch.validators.cloned().unwrap_or_default();
+        for (name, value) in [
+            (header::IF_NONE_MATCH, known.etag),
+            (header::IF_MODIFIED_SINCE, known.last_modified),
+        ] {
+            if let Some(value) = value.and_then(|value| HeaderValue::try_from(value).ok()) {
+                request.headers_mut().insert(name, value);
+            }
+        }
         // Dropping the set with this future closes the connection.
         let mut driver = tokio::task::JoinSet::new();
         driver.spawn(connection);
         let response = sender.send_request(request).await.map_err(failed)?;
         let (head, body) = response.into_parts();
-        let body = Limited::new(body, most_bytes).collect().await;
+        let body = Limited::new(body, fetch.most_bytes).collect().await;
         let body = body.map_err(|error| match error.is::<LengthLimitError>() {
             true => OutboundError::TooLarge,
             false => OutboundError::Failed(error),
         })?;
+        let headers = |name| text(&head.headers, name);
         Ok(Fetched {
             status: head.status.as_u16(),
-            content_type: text(&head.headers, header::CONTENT_TYPE),
-            cache_control: text(&head.headers, header::CACHE_CONTROL),
+            content_type: headers(header::CONTENT_TYPE),
+            cache_control: headers(header::CACHE_CONTROL),
+            age: headers(header::AGE).and_then(|age| age.parse().ok()),
+            date: headers(header::DATE).and_then(|date| moment(&date)),
+            // RFC 9111 §5.3: what is no date is over, `0` above all.
+            expires: headers(header::EXPIRES)
+                .map(|date| moment(&date).unwrap_or(Timestamp::from_unix(0))),
+            validators: Validators {
+                etag: headers(header::ETAG),
+                last_modified: headers(header::LAST_MODIFIED),
+            },
             body: body.to_bytes().to_vec(),
         })
     }
@@ -236,15 +255,15 @@ impl GuardedTransport {
 
 #[async_trait]
 impl Outbound for GuardedTransport {
-    async fn fetch(&self, url: &str, most_bytes: usize) -> Result<Fetched, OutboundError> {
-        let url = Url::parse(url).map_err(failed)?;
+    async fn fetch(&self, fetch: &Fetch<'_>) -> Result<Fetched, OutboundError> {
+        let url = Url::parse(fetch.url).map_err(failed)?;
         let plain = url.username().is_empty() && url.password().is_none();
         if url.scheme() != "https" || !plain {
             return Err(OutboundError::Forbidden);
         }
         let _turn = self.turns.try_acquire().map_err(|_| OutboundError::Busy)?;
         let _of_host = self.turn_of(url.host_str().unwrap_or_default())?;
-        let answer = timeout(self.answer_within, self.get(&url, most_bytes)).await;
+        let answer = timeout(self.answer_within, self.get(&url, fetch)).await;
         answer.map_err(failed)?
     }
 }
@@ -282,6 +301,14 @@ impl std::fmt::Debug for GuardedTransport {
 
 fn failed(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> OutboundError {
     OutboundError::Failed(cause.into())
+}
+
+/// Reads an HTTP date in any of its three forms. Spec: RFC 9110 §5.6.7.
+fn moment(text: &str) -> Option<Timestamp> {
+    let since = httpdate::parse_http_date(text)
+        .ok()?
+        .duration_since(SystemTime::UNIX_EPOCH);
+    Some(Timestamp::from_unix(since.ok()?.as_secs()))
 }
 
 /// All values of a header, joined as HTTP joins them.

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use oauth_core::outbound::{Fetched, Outbound, OutboundError};
-use oauth_core::types::Issuer;
+use oauth_core::outbound::{Fetch, Fetched, Outbound, OutboundError, Validators};
+use oauth_core::types::{Issuer, Timestamp};
 use oauth_hyper::{GuardedTransport, NotLoopback, Resolve};
 use rcgen::CertifiedKey;
 use rustls::pki_types::PrivatePkcs8KeyDer;
@@ -90,8 +90,17 @@ impl Server {
     }
 
     async fn fetch(&self) -> Result<Fetched, OutboundError> {
-        self.client().fetch(&self.url(), 5120).await
+        get(&self.client(), &self.url(), 5120).await
     }
+}
+
+/// A document of which nothing is known.
+async fn get(
+    client: &GuardedTransport,
+    url: &str,
+    most_bytes: usize,
+) -> Result<Fetched, OutboundError> {
+    client.fetch(&Fetch::of(url, most_bytes)).await
 }
 
 /// A name server that answers one thing after another, and the last for ever.
@@ -150,6 +159,50 @@ async fn a_document_is_fetched_and_nothing_is_given_away() {
     assert_eq!(heard.matches(": ").count(), 4, "{heard}");
 }
 
+/// CIMD-19: what an answer says of its freshness is handed on, and what is known of it is named
+/// when it is asked for again.
+#[tokio::test]
+async fn a_known_document_is_asked_for_by_its_name() {
+    let modified = "Sun, 06 Nov 1994 08:49:37 GMT";
+    let server = Server::answering(&format!(
+        "HTTP/1.1 304 Not Modified\r\nETag: W/\"2\"\r\nLast-Modified: {modified}\r\nAge: 7\r\n\
+         Date: Sunday, 06-Nov-94 08:49:37 GMT\r\nExpires: Sun Nov  6 08:50:37 1994\r\n\r\n"
+    ))
+    .await;
+    let url = server.url();
+    let known = Validators {
+        etag: Some("\"1\"".to_owned()),
+        last_modified: Some(modified.to_owned()),
+    };
+    let mut fetch = Fetch::of(&url, 5120);
+    fetch.validators = Some(&known);
+    let answer = server.client().fetch(&fetch).await.unwrap();
+    assert_eq!((answer.status, answer.age), (304, Some(7)));
+    assert_eq!(answer.date, Some(Timestamp::from_unix(784_111_777)));
+    assert_eq!(answer.expires, Some(Timestamp::from_unix(784_111_837)));
+    assert_eq!(answer.validators.etag.as_deref(), Some("W/\"2\""));
+    assert_eq!(answer.validators.last_modified.as_deref(), Some(modified));
+    let heard = server.heard.lock().unwrap().join("").to_lowercase();
+    assert!(heard.contains("\r\nif-none-match: \"1\"\r\n"), "{heard}");
+    let since = format!("\r\nif-modified-since: {}\r\n", modified.to_lowercase());
+    assert!(heard.contains(&since), "{heard}");
+
+    // What is no date is over, and what is no header is left out.
+    let server =
+        Server::answering("HTTP/1.1 200 OK\r\nExpires: 0\r\nContent-Length: 0\r\n\r\n").await;
+    let known = Validators {
+        etag: Some("\"1\"\r\nCookie: x".to_owned()),
+        last_modified: None,
+    };
+    let url = server.url();
+    let mut fetch = Fetch::of(&url, 5120);
+    fetch.validators = Some(&known);
+    let answer = server.client().fetch(&fetch).await.unwrap();
+    assert_eq!(answer.expires, Some(Timestamp::from_unix(0)));
+    let heard = server.heard.lock().unwrap().join("").to_lowercase();
+    assert!(!heard.contains("cookie"), "{heard}");
+}
+
 /// CIMD-7, CIMD-6: a redirect is an answer, and nobody goes there.
 #[tokio::test]
 async fn a_redirect_is_not_followed() {
@@ -197,7 +250,7 @@ async fn a_slow_answer_is_given_up() {
         .client()
         .within(Duration::from_millis(200), Duration::from_millis(500));
     let began = tokio::time::Instant::now();
-    let refused = client.fetch(&server.url(), 1 << 20).await;
+    let refused = get(&client, &server.url(), 1 << 20).await;
     assert!(matches!(refused, Err(OutboundError::Failed(_))));
     assert!(began.elapsed() < Duration::from_secs(2));
 }
@@ -214,7 +267,7 @@ async fn only_https_with_the_right_certificate_is_fetched() {
         "javascript:alert(1)".to_owned(),
         "file:///etc/passwd".to_owned(),
     ] {
-        let refused = client.fetch(&forbidden, 5120).await;
+        let refused = get(&client, &forbidden, 5120).await;
         assert!(
             matches!(refused, Err(OutboundError::Forbidden)),
             "{forbidden}"
@@ -222,11 +275,11 @@ async fn only_https_with_the_right_certificate_is_fetched() {
     }
     let other_name = format!("https://other.example:{}/client.json", server.port);
     assert!(matches!(
-        client.fetch(&other_name, 5120).await,
+        get(&client, &other_name, 5120).await,
         Err(OutboundError::Failed(_))
     ));
     let stranger = Server::answering(OK).await;
-    let untrusted = client.fetch(&stranger.url(), 5120).await;
+    let untrusted = get(&client, &stranger.url(), 5120).await;
     assert!(matches!(untrusted, Err(OutboundError::Failed(_))));
     assert!(stranger.heard.lock().unwrap().is_empty());
 }
@@ -244,7 +297,7 @@ async fn local_addresses_are_refused_by_name_and_by_number() {
         &["::ffff:127.0.0.1"],
     ] {
         let client = client().resolver(Names::always(local));
-        let refused = client.fetch(&server.url(), 5120).await;
+        let refused = get(&client, &server.url(), 5120).await;
         assert!(
             matches!(refused, Err(OutboundError::Forbidden)),
             "{local:?}"
@@ -252,7 +305,7 @@ async fn local_addresses_are_refused_by_name_and_by_number() {
     }
     // One bad address among good ones is enough.
     let mixed = client().resolver(Names::always(&["1.1.1.1", "169.254.169.254"]));
-    let refused = mixed.fetch(&server.url(), 5120).await;
+    let refused = get(&mixed, &server.url(), 5120).await;
     assert!(matches!(refused, Err(OutboundError::Forbidden)));
     for host in [
         "127.0.0.1",
@@ -263,7 +316,7 @@ async fn local_addresses_are_refused_by_name_and_by_number() {
         "[::ffff:7f00:1]",
     ] {
         let literal = format!("https://{host}:{}/client.json", server.port);
-        let refused = client().fetch(&literal, 5120).await;
+        let refused = get(&client(), &literal, 5120).await;
         assert!(matches!(refused, Err(OutboundError::Forbidden)), "{host}");
     }
     let production = Issuer::parse("https://mcp.example").unwrap();
@@ -282,7 +335,7 @@ async fn what_was_checked_is_what_is_connected_to() {
     // Nobody listens on the first of the two.
     let names = Names::in_turn(&[&["127.0.0.2"], &["127.0.0.1"]]);
     let client = server.client().resolver(names.clone());
-    let refused = client.fetch(&server.url(), 5120).await;
+    let refused = get(&client, &server.url(), 5120).await;
     assert!(matches!(refused, Err(OutboundError::Failed(_))));
     assert_eq!(names.asked.load(Ordering::SeqCst), 1);
     assert!(server.heard.lock().unwrap().is_empty());
@@ -304,13 +357,13 @@ async fn a_slow_host_does_not_take_everybodys_turn() {
     let fetches: Vec<_> = (0..20)
         .map(|_| {
             let (client, url) = (client.clone(), slow.url());
-            tokio::spawn(async move { client.fetch(&url, 1 << 20).await })
+            tokio::spawn(async move { get(&client, &url, 1 << 20).await })
         })
         .collect();
     tokio::time::sleep(Duration::from_millis(200)).await;
     // Another host is asked at once, and only its certificate is not trusted here.
     let other = format!("https://other.example:{}/client.json", slow.port);
-    let asked = client.fetch(&other, 5120).await;
+    let asked = get(&client, &other, 5120).await;
     assert!(matches!(asked, Err(OutboundError::Failed(_))), "{asked:?}");
     let mut busy = 0;
     for fetch in fetches {
@@ -318,6 +371,6 @@ async fn a_slow_host_does_not_take_everybodys_turn() {
     }
     assert_eq!(busy, 16);
     // And afterwards its turns are free again.
-    let again = client.fetch(&slow.url(), 5120).await;
+    let again = get(&client, &slow.url(), 5120).await;
     assert!(matches!(again, Err(OutboundError::TooLarge)), "{again:?}");
 }

@@ -244,6 +244,7 @@ pub fn check<F: Fresh>(
     fresh: impl Future<Output = F>,
     block_on: BlockOn,
 ) {
+    crate::canary::watch();
     let mut made = None;
     block_on(pin!(async { made = Some(fresh.await) }).as_mut());
     match made.and_then(Fresh::present) {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use oauth_core::{Fetched, Outbound, OutboundError};
+use oauth_core::{Fetch, Fetched, Outbound, OutboundError};
 
 /// Answers from a table, and counts how often it was asked. Clones share both.
 #[derive(Debug, Clone, Default)]
@@ -24,6 +24,7 @@ impl Documents {
             content_type: Some("application/json".to_owned()),
             cache_control: cache_control.map(str::to_owned),
             body: body.into(),
+            ..Fetched::default()
         };
         self.held().documents.insert(url.to_owned(), document);
     }
@@ -45,13 +46,15 @@ impl Documents {
 
 #[async_trait]
 impl Outbound for Documents {
-    async fn fetch(&self, url: &str, most_bytes: usize) -> Result<Fetched, OutboundError> {
+    async fn fetch(&self, fetch: &Fetch<'_>) -> Result<Fetched, OutboundError> {
         // Others get their turn, as they do while a network is waited for.
         std::thread::yield_now();
         let mut held = self.held();
         held.asked += 1;
-        match held.documents.get(url) {
-            Some(document) if document.body.len() > most_bytes => Err(OutboundError::TooLarge),
+        match held.documents.get(fetch.url) {
+            Some(document) if document.body.len() > fetch.most_bytes => {
+                Err(OutboundError::TooLarge)
+            }
             Some(document) => Ok(document.clone()),
             None => Err(OutboundError::Failed("nobody answers".into())),
         }

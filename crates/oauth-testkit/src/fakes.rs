@@ -62,6 +62,7 @@ impl Entropy for SeededEntropy {
             input[8..].copy_from_slice(&count.to_be_bytes());
             chunk.copy_from_slice(&SecretHash::of(&input).as_bytes()[..chunk.len()]);
         }
+        crate::canary::drawn(buf);
         Ok(())
     }
 }

@@ -42,6 +42,7 @@ use oauth_core::{
 use oauth_storage::Storage;
 use oauth_storage_memory::MemoryStorage;
 
+use crate::canary;
 use crate::fakes::{FixedClock, SeededEntropy, block_on};
 
 /// A server with its clock, and the steps of both parties.
@@ -117,6 +118,8 @@ impl WorldBuilder {
         struct Boxed(Box<dyn EventSink>);
         impl EventSink for Boxed {
             fn record(&self, event: &oauth_core::Event<'_>) {
+                // As an embedder would: events hold no secret, and a search of the log proves it.
+                tracing::info!(target: "oauth_testkit::events", "{event:?}");
                 self.0.record(event);
             }
         }
@@ -125,7 +128,9 @@ impl WorldBuilder {
             .events(Boxed(self.events))
             .limiter(DangerNoLimits);
         let ports = (self.ports)(ports);
-        let root = RootSecret::from_text(&"root".repeat(8)).expect("32 characters");
+        let root = "root".repeat(8);
+        canary::secret(&root);
+        let root = RootSecret::from_text(&root).expect("32 characters");
         let opened = AuthorizationServer::open(self.config, self.storage, &root, ports).await;
         let server = opened.expect("the server opens");
         World {
@@ -231,6 +236,8 @@ impl World {
         let redirect_uri = metadata.redirect_uris[0].clone();
         let answer = self.server.register(metadata, Source::default()).await;
         let information = answer.expect("registration succeeds");
+        noted(&information);
+        information.client_secret.as_deref().map(canary::secret);
         App {
             client_id: information.client_id,
             client_secret: information.client_secret,
@@ -254,16 +261,21 @@ impl World {
         let binding = self.server.bind_browser().expect("entropy");
         let authentication = Authentication::of(Subject::new(subject));
         let signed_in = self.server.sign_in(&authentication, &binding).await;
-        let (session, _) = signed_in
+        let (session, cookie) = signed_in
             .expect("the store works")
             .expect("the person is enabled");
+        canary::secret(&cookie);
+        canary::secret(binding.expose());
+        noted(&(&binding, &session));
         Browser { binding, session }
     }
 
     /// A verifier that no other call gives.
     pub fn verifier(&self) -> String {
         let count = self.verifiers.fetch_add(1, Ordering::SeqCst);
-        format!("{count:0>43}")
+        let verifier = format!("{count:0>43}");
+        canary::secret(&verifier);
+        verifier
     }
 
     /// The client sends the browser here, asking for `scope`; the request waits for a person.
@@ -331,8 +343,10 @@ impl World {
 
     async fn approve_scope_async(&self, app: &App, browser: &Browser, scope: &str) -> Code {
         let (pending, verifier) = self.ask_async(app, browser, scope).await;
+        noted(&pending);
         // The way through the browser and back.
         let sealed = self.server.seal(&pending).expect("entropy");
+        canary::secret(&sealed);
         let pending = self
             .server
             .resume(&sealed, Some(&browser.binding))
@@ -344,6 +358,7 @@ impl World {
             .await;
         let redirect = redirect.expect("approval succeeds");
         let code = parameter(redirect.location(), "code").expect("a code");
+        canary::secret(&code);
         Code { code, verifier }
     }
 
@@ -406,9 +421,16 @@ impl World {
             .iter()
             .map(|(name, value)| (Cow::Borrowed(*name), Cow::Borrowed(*value)));
         let request = TokenRequest::from_pairs(pairs);
-        self.server
+        let answer = self
+            .server
             .token(presented, &request, Source::default())
-            .await
+            .await;
+        noted(&answer);
+        if let Ok(tokens) = &answer {
+            canary::secret(&tokens.access_token);
+            tokens.refresh_token.as_deref().map(canary::secret);
+        }
+        answer
     }
 
     /// The client gives a token back.
@@ -439,6 +461,11 @@ impl World {
     pub fn check(&self, access_token: &str) -> Option<AccessClaims> {
         block_on(self.server.check_access_token(access_token)).expect("the store works")
     }
+}
+
+/// Logs a value in full, as somebody who looks for a mistake would.
+fn noted(value: &impl std::fmt::Debug) {
+    tracing::trace!("{value:?}");
 }
 
 fn presented(app: &App) -> PresentedClient<'_> {

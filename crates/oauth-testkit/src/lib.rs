@@ -4,9 +4,11 @@
 //! needs a runtime, and a flow neither sleeps nor starts a thread; [`contract`] and [`races`] do,
 //! to let others get in between.
 //!
-//! **Absences.** No tokio, no HTTP, no ambient clock or randomness. With the feature `servers`, and
-//! only then, a module that starts real database servers.
+//! **Absences.** No tokio, no HTTP, no ambient clock or randomness; no files, unless [`canary`] is told
+//! where to keep logs. With the feature `servers`, and only then, a module that starts real database
+//! servers.
 
+pub mod canary;
 pub mod contract;
 pub mod documents;
 pub mod fakes;

@@ -6,6 +6,7 @@ use oauth_http::server::{Interaction, InteractionError, Notice, Outcome, Page, V
 use oauth_types::Subject;
 
 use crate::pages::notice_page;
+use crate::theme::PLAIN;
 
 /// **Danger.** Signs everybody in as one person and allows every client everything it asks for.
 ///
@@ -35,6 +36,6 @@ impl Interaction for DangerAutoApprove {
     }
 
     fn notice(&self, notice: &Notice<'_>) -> Page {
-        notice_page(notice)
+        notice_page(&PLAIN, notice)
     }
 }

@@ -5,17 +5,29 @@ use oauth_core::ConsentPage;
 use oauth_http::server::{Interaction, InteractionError, Notice, Outcome, Page, Visit};
 
 use crate::pages::notice_page;
+use crate::theme::Theme;
 
 /// Hands every request to a consent page elsewhere; see `docs/guides/consent-elsewhere.md`.
 #[derive(Debug, Clone)]
 pub struct ConsentElsewhere {
     page: ConsentPage,
+    theme: Theme,
 }
 
 impl ConsentElsewhere {
     /// Sends people to `page`.
-    pub const fn new(page: ConsentPage) -> Self {
-        Self { page }
+    pub fn new(page: ConsentPage) -> Self {
+        Self {
+            page,
+            theme: Theme::new(),
+        }
+    }
+
+    /// Tells people what went wrong in this theme.
+    #[must_use]
+    pub fn themed(mut self, theme: Theme) -> Self {
+        self.theme = theme;
+        self
     }
 }
 
@@ -26,6 +38,6 @@ impl Interaction for ConsentElsewhere {
     }
 
     fn notice(&self, notice: &Notice<'_>) -> Page {
-        notice_page(notice)
+        notice_page(&self.theme, notice)
     }
 }

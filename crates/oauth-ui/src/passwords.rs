@@ -1,7 +1,8 @@
 //! User names and passwords kept beside the other records, as argon2id digests.
 
-use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+mod digests;
+
+use std::sync::Arc;
 
 use argon2::password_hash::PasswordHasher;
 use argon2::password_hash::phc::PasswordHash;
@@ -12,30 +13,14 @@ use oauth_core::storage::{Insert, Replace, Storage, StorageError, SubjectRecord}
 use oauth_http::server::InteractionError;
 use oauth_types::env::{Entropy, EntropyError};
 use oauth_types::{SecretHash, SecretText, Subject};
-use tokio::sync::Semaphore;
 
+use self::digests::Digests;
 use crate::pages::SignIn;
-
-/// Digests computed at once: half the processors, so that a flood of sign-ins leaves the other
-/// half to everybody else. Each digest takes 19 MiB.
-fn at_once() -> usize {
-    let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    (processors / 2).clamp(1, 8)
-}
-
-/// Sign-ins that wait for their turn. Whoever comes after them is asked to try again, which is
-/// kinder than a minute's silence.
-const MOST_WAITING: usize = 64;
 
 /// People with passwords in [`SubjectRecord::password`].
 pub struct StoredPasswords {
     storage: Arc<dyn Storage>,
-    /// One permit for each digest at once and each that waits.
-    places: Arc<Semaphore>,
-    turns: Arc<Semaphore>,
-    /// What digests work in, one for each turn, made when first needed. An allocator would keep
-    /// as much for every thread that ever made one.
-    memory: Arc<Mutex<Vec<Vec<Block>>>>,
+    digests: Digests,
     /// Verified in place of a missing digest, so that a name nobody has takes as long.
     nobody: Arc<str>,
 }
@@ -53,20 +38,23 @@ pub enum PasswordError {
     /// Nothing random to salt with.
     #[error(transparent)]
     Entropy(#[from] EntropyError),
+    /// The system has no thread to digest in.
+    #[error("no thread can be started for digests")]
+    Thread(#[source] std::io::Error),
 }
 
 impl StoredPasswords {
-    /// Looks people up in `storage`.
+    /// Looks people up in `storage`. Passwords are compared on threads of their own, half as many
+    /// as there are processors and eight at the most, each with 19 MiB, which end with this; on
+    /// Linux they give way to all others.
     ///
     /// # Errors
-    /// [`PasswordError`] when the stand-in digest cannot be made.
+    /// [`PasswordError`] when the stand-in digest cannot be made or the threads not be started.
     pub fn new(storage: Arc<dyn Storage>, entropy: &dyn Entropy) -> Result<Self, PasswordError> {
         let nobody = digest(entropy, SecretText::generate(entropy)?.expose())?;
         Ok(Self {
             storage,
-            places: Arc::new(Semaphore::new(at_once() + MOST_WAITING)),
-            turns: Arc::new(Semaphore::new(at_once())),
-            memory: Arc::default(),
+            digests: Digests::start().map_err(PasswordError::Thread)?,
             nobody: Arc::from(nobody),
         })
     }
@@ -135,29 +123,10 @@ impl SignIn for StoredPasswords {
             Some(held) => (Arc::from(held), true),
             None => (Arc::clone(&self.nobody), false),
         };
-        let place = Arc::clone(&self.places).try_acquire_owned();
-        let place = place.map_err(InteractionError::new)?;
-        let turn = Arc::clone(&self.turns).acquire_owned().await;
-        let turn = turn.map_err(InteractionError::new)?;
-        let password = SecretText::new(password);
-        let memory = Arc::clone(&self.memory);
-        // A digest that has begun is computed to its end, also when nobody waits for it any more,
-        // so its turn ends there and not here.
-        let belongs = tokio::task::spawn_blocking(move || {
-            let mut blocks = lock(&memory).pop().unwrap_or_default();
-            let belongs = belongs(&held, password.expose(), &mut blocks);
-            lock(&memory).push(blocks);
-            drop((turn, place));
-            belongs
-        });
-        let belongs = belongs.await.map_err(InteractionError::new)?;
+        let belongs = self.digests.belongs(held, password).await;
+        let belongs = belongs.map_err(InteractionError::new)?;
         Ok((belongs && known).then(|| Authentication::of(subject)))
     }
-}
-
-/// Nothing panics while it holds the list.
-fn lock(memory: &Mutex<Vec<Vec<Block>>>) -> MutexGuard<'_, Vec<Vec<Block>>> {
-    memory.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn digest(entropy: &dyn Entropy, password: &str) -> Result<String, PasswordError> {

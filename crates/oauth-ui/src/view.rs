@@ -1,65 +1,59 @@
 //! What each page shows, and the page it becomes.
 
-use std::sync::LazyLock;
-
 use askama::Template;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use oauth_http::server::{InteractionError, Page};
-use oauth_types::SecretHash;
 use oauth_types::redirect_uri::RedirectKind;
 
-const STYLE: &str = include_str!("../templates/style.css");
+use crate::texts::{Html, Texts};
+use crate::theme::Theme;
 
-/// The one style element's digest, which alone lets it through the content security policy.
-static STYLE_HASH: LazyLock<String> = LazyLock::new(|| {
-    format!(
-        "sha256-{}",
-        STANDARD.encode(SecretHash::of(STYLE.as_bytes()).as_bytes())
-    )
-});
-
-/// Renders a view.
-pub(crate) fn page(view: &impl Template) -> Result<Page, InteractionError> {
+/// Renders a view in its theme.
+pub(crate) fn page(theme: &Theme, view: &impl Template) -> Result<Page, InteractionError> {
     let html = view.render().map_err(InteractionError::new)?;
-    Ok(Page::new(html, STYLE_HASH.clone()))
+    let page = Page::new(html, theme.style_hash.clone());
+    Ok(match theme.logo {
+        Some(_) => page.showing_data_images(),
+        None => page,
+    })
 }
 
 /// The sign-in form.
 #[derive(Template)]
 #[template(path = "sign_in.html")]
 pub(crate) struct SignInView<'a> {
-    pub(crate) style: &'static str,
+    pub(crate) theme: &'a Theme,
+    pub(crate) t: &'a Texts,
     pub(crate) action: &'a str,
     pub(crate) handle: &'a str,
-    pub(crate) client_name: Option<&'a str>,
-    pub(crate) redirect_host: &'a str,
+    /// What for.
+    pub(crate) purpose: Html,
     pub(crate) username: &'a str,
-    pub(crate) error: Option<&'a str>,
+    pub(crate) error: Option<Html>,
 }
 
 /// The question whether a client may act for the person.
 #[derive(Template)]
 #[template(path = "consent.html")]
 pub(crate) struct ConsentView<'a> {
-    pub(crate) style: &'static str,
+    pub(crate) theme: &'a Theme,
+    pub(crate) t: &'a Texts,
     pub(crate) action: &'a str,
     pub(crate) handle: &'a str,
-    pub(crate) client_name: Option<&'a str>,
-    pub(crate) vouched_for: bool,
-    /// The host of its metadata document.
-    pub(crate) client_host: Option<&'a str>,
+    pub(crate) heading: Html,
+    /// Who vouches for the client.
+    pub(crate) mark: Html,
+    /// Where access would go.
+    pub(crate) destination: Html,
+    pub(crate) is_destination_sure: bool,
     /// Whether its home page is on another host than its redirect URIs.
     pub(crate) uri_elsewhere: bool,
-    pub(crate) kind: Destination,
-    pub(crate) redirect_host: &'a str,
     pub(crate) subject: &'a str,
     pub(crate) scopes: Vec<ScopeView<'a>>,
     pub(crate) resources: Vec<ResourceView<'a>>,
     pub(crate) error: Option<&'a str>,
 }
 
-/// Where access would go.
+/// Where access goes.
 #[derive(Clone, Copy)]
 pub(crate) enum Destination {
     Website,
@@ -87,23 +81,71 @@ pub(crate) struct ResourceView<'a> {
     pub(crate) uri: &'a str,
 }
 
+/// What clients may do for the person.
+#[derive(Template)]
+#[template(path = "account.html")]
+pub(crate) struct AccountView<'a> {
+    pub(crate) theme: &'a Theme,
+    pub(crate) t: &'a Texts,
+    pub(crate) action: &'a str,
+    pub(crate) handle: &'a str,
+    pub(crate) sign_out: &'a str,
+    pub(crate) everywhere: &'a str,
+    pub(crate) who: Html,
+    pub(crate) clients: Vec<ClientView<'a>>,
+    /// The first page, when this is another.
+    pub(crate) first: Option<&'a str>,
+    pub(crate) next: Option<&'a str>,
+}
+
+/// A client and what it holds.
+pub(crate) struct ClientView<'a> {
+    pub(crate) name: Option<String>,
+    pub(crate) mark: Html,
+    /// Where it receives codes.
+    pub(crate) destinations: Vec<Html>,
+    pub(crate) grants: Vec<GrantView<'a>>,
+}
+
+pub(crate) struct GrantView<'a> {
+    pub(crate) id: String,
+    pub(crate) scopes: Vec<ScopeView<'a>>,
+    pub(crate) resources: Vec<ResourceView<'a>>,
+    pub(crate) approved: String,
+    pub(crate) last_used: Option<String>,
+}
+
+/// Whether to sign out.
+#[derive(Template)]
+#[template(path = "sign_out.html")]
+pub(crate) struct SignOutView<'a> {
+    pub(crate) theme: &'a Theme,
+    pub(crate) t: &'a Texts,
+    pub(crate) action: &'a str,
+    pub(crate) handle: &'a str,
+    pub(crate) account: &'a str,
+    /// Who is signed in; `None` for nobody.
+    pub(crate) who: Option<Html>,
+    /// Whether everything ends with it.
+    pub(crate) is_everywhere: bool,
+}
+
 /// Something a person is told.
 #[derive(Template)]
 #[template(path = "notice.html")]
 pub(crate) struct NoticeView<'a> {
-    pub(crate) style: &'static str,
+    pub(crate) theme: &'a Theme,
+    pub(crate) t: &'a Texts,
     pub(crate) heading: &'a str,
     pub(crate) message: &'a str,
+    /// Whether the message is in English on a page that is not.
+    pub(crate) is_foreign: bool,
     pub(crate) leave: Option<Leave<'a>>,
 }
 
 /// A way out that nobody vouches for.
 pub(crate) struct Leave<'a> {
-    pub(crate) host: &'a str,
+    pub(crate) warning: Html,
+    pub(crate) link: Html,
     pub(crate) location: &'a str,
-}
-
-/// The style of every page.
-pub(crate) const fn style() -> &'static str {
-    STYLE
 }

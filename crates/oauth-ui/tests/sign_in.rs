@@ -1,31 +1,19 @@
 //! Signing in through the pages, and guessing passwords there.
 
+mod common;
+
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use bytes::Bytes;
+use common::Swordfish;
 use http::{Request, Response, header};
-use oauth_core::types::{Lifetime, Subject};
-use oauth_core::{Authentication, InProcessLimiter, Source};
-use oauth_http::server::{InteractionError, OAuthService};
+use oauth_core::types::Lifetime;
+use oauth_core::{InProcessLimiter, Source};
+use oauth_http::server::OAuthService;
 use oauth_testkit::flows::{World, challenge};
-use oauth_testkit::{FixedClock, block_on};
-use oauth_ui::{Pages, SignIn};
-
-struct Swordfish;
-
-#[async_trait]
-impl SignIn for Swordfish {
-    async fn authenticate(
-        &self,
-        username: &str,
-        password: &str,
-    ) -> Result<Option<Authentication>, InteractionError> {
-        let known = password == "swordfish";
-        Ok(known.then(|| Authentication::of(Subject::new(username))))
-    }
-}
+use oauth_testkit::{FixedClock, block_on, canary};
+use oauth_ui::Pages;
 
 struct Door {
     service: OAuthService,
@@ -72,6 +60,9 @@ impl Door {
         let (_, rest) = html.split_once("name=\"transaction\" value=\"").unwrap();
         let (transaction, _) = rest.split_once('"').unwrap();
         let cookie = login.headers()[header::SET_COOKIE].to_str().unwrap();
+        for secret in [transaction, password] {
+            canary::secret(secret);
+        }
         let request = Request::post("/authorize/interact")
             .header(header::COOKIE, cookie.split(';').next().unwrap())
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")

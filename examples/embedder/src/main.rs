@@ -2,12 +2,14 @@
 //! that people meet in its own hands: who is signed in, what they are asked, in which words, and
 //! how often somebody may try.
 
+mod account;
+
 use std::collections::HashMap;
 use std::error::Error;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use axum::{Router, routing::get};
+use axum::{Router, http::HeaderMap, routing::get};
 use oauth_axum::{BearerLayer, Claims, OAuthService, ProtectedResource};
 use oauth_core::storage::StorageError;
 use oauth_core::types::env::{OsEntropy, SystemClock};
@@ -16,17 +18,20 @@ use oauth_core::{
     Approval, Attempt, Authentication, AuthorizationServer, Hit, Ports, RateLimiter,
     ResourcePolicy, RootSecret, ServerConfig,
 };
-use oauth_http::server::{Interaction, InteractionError, Notice, Outcome, Page, Visit};
+use oauth_http::server::{AccountPages, Interaction, InteractionError};
+use oauth_http::server::{Notice, Outcome, Page, Visit};
 use oauth_storage_memory::MemoryStorage;
 
 /// The application's own accounts: who, and when they signed in. Its cookie, `shop=alice.1800000000`,
 /// is taken at its word here; yours names a session of yours.
-fn account(visit: &Visit<'_>) -> Option<Authentication> {
-    let mut cookies = visit.headers.get("cookie")?.to_str().ok()?.split("; ");
+fn customer(headers: &HeaderMap) -> Option<(Authentication, Timestamp)> {
+    let mut cookies = headers.get("cookie")?.to_str().ok()?.split("; ");
     let (name, at) = cookies.find_map(|pair| pair.strip_prefix("shop=")?.split_once('.'))?;
     let at = Timestamp::from_unix(at.parse().ok()?);
-    Some(Authentication::of(Subject::new(name)).at(at)).filter(|_| visit.pending.is_fresh(at))
+    Some((Authentication::of(Subject::new(name)).at(at), at))
 }
+
+const SIGN_IN: &str = "<p>Sign in to the shop first, then come back.</p>";
 
 /// The application's own pages.
 struct Shop;
@@ -36,16 +41,14 @@ impl Interaction for Shop {
     async fn visit(&self, visit: Visit<'_>) -> Result<Outcome, InteractionError> {
         let Some(session) = visit.session else {
             // Whoever is signed in to the shop need not sign in again here.
-            return Ok(match account(&visit) {
-                Some(authentication) => Outcome::SignedIn(authentication),
-                None => Outcome::Respond(page("<p>Sign in to the shop first, then come back.</p>")),
+            return Ok(match customer(visit.headers) {
+                Some((customer, at)) if visit.pending.is_fresh(at) => Outcome::SignedIn(customer),
+                _ => Outcome::Respond(page(SIGN_IN)),
             });
         };
         let (asked, form) = (visit.pending.scope(), visit.form);
-        let ticked: Scope = form
-            .all("scope")
-            .filter(|name| asked.contains(name))
-            .collect();
+        let ticked = form.all("scope").filter(|name| asked.contains(name));
+        let ticked: Scope = ticked.collect();
         match form.first("decision") {
             Some("deny") => return Ok(Outcome::Deny),
             Some("approve") if !ticked.is_empty() => {
@@ -76,6 +79,10 @@ impl Interaction for Shop {
     fn notice(&self, _: &Notice<'_>) -> Page {
         page("<p>That did not work. Go back to the application you came from and try again.</p>")
     }
+
+    fn account_pages(&self) -> Option<&dyn AccountPages> {
+        Some(self)
+    }
 }
 
 fn page(body: &str) -> Page {
@@ -96,19 +103,14 @@ struct TenAMinute(Mutex<HashMap<String, (Timestamp, u32)>>);
 #[async_trait]
 impl RateLimiter for TenAMinute {
     async fn hit(&self, attempt: Attempt<'_>, now: Timestamp) -> Result<Hit, StorageError> {
-        let mut counts = self
-            .0
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let retry_after = Lifetime::minutes(1);
         counts.retain(|_, (since, _)| now.since(*since) < retry_after);
         let key = format!("{}|{}", attempt.what, attempt.by);
         let (_, count) = counts.entry(key).or_insert((now, 0));
         *count += 1;
-        Ok(match *count {
-            ..=10 => Hit::Allowed,
-            _ => Hit::TooMany { retry_after },
-        })
+        let too_many = Hit::TooMany { retry_after };
+        Ok(if *count > 10 { too_many } else { Hit::Allowed })
     }
 }
 

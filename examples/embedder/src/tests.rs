@@ -4,6 +4,7 @@ use axum::body::Body;
 use axum::http::{Request, Response, header};
 use http_body_util::BodyExt;
 use oauth_core::types::env::Clock;
+use oauth_testkit::canary;
 use oauth_testkit::flows::{challenge, parameter};
 use tower::ServiceExt;
 
@@ -44,6 +45,7 @@ fn header_of(answer: &Response<()>, name: header::HeaderName) -> String {
 
 #[tokio::test]
 async fn everything_that_people_meet_is_the_applications_own() {
+    canary::watch();
     let app = app(ORIGIN).await.unwrap();
     let registration = r#"{"client_name":"Shopper","redirect_uris":["http://127.0.0.1/cb"],"token_endpoint_auth_method":"none","grant_types":["authorization_code","refresh_token"]}"#;
     let request = to("POST", "/register").header(header::CONTENT_TYPE, "application/json");
@@ -86,10 +88,23 @@ async fn everything_that_people_meet_is_the_applications_own() {
     let (_, tokens) = send(&app, form("/token", "", exchange)).await;
     let tokens: serde_json::Value = serde_json::from_str(&tokens).unwrap();
     assert_eq!(tokens["scope"], "cart:read", "only what was ticked");
-    let bearer = format!("Bearer {}", tokens["access_token"].as_str().unwrap());
+    let access = tokens["access_token"].as_str().unwrap();
+    for secret in [handle, &code, access] {
+        canary::secret(secret);
+    }
+    let bearer = format!("Bearer {access}");
     let request = to("GET", "/mcp").header(header::AUTHORIZATION, bearer);
     let (_, cart) = send(&app, request.body(String::new()).unwrap()).await;
     assert_eq!(cart, "the cart of alice");
+
+    // Who is signed in to the shop sees who may act for them, in the shop's name.
+    let (_, stranger) = send(&app, to("GET", "/account").body(String::new()).unwrap()).await;
+    assert!(stranger.contains("Sign in to the shop first"));
+    let request = to("GET", "/account").header(header::COOKIE, &account);
+    let (_, page) = send(&app, request.body(String::new()).unwrap()).await;
+    assert!(page.contains("<header>Shop</header>"), "{page}");
+    assert!(page.contains("<bdi>Shopper</bdi>"));
+    assert!(page.contains("See what is in your cart"));
 
     // The shop's own limits.
     let mut last = 0;

@@ -7,6 +7,7 @@ use clap::Parser;
 use oauth_core::types::Issuer;
 
 use crate::data::Store;
+use crate::look::Look;
 
 /// An MCP server protected by its own OAuth 2.1 authorization server.
 #[derive(Debug, Parser)]
@@ -44,6 +45,8 @@ pub(crate) struct Flags {
     /// How long an identical refresh gets the identical answer; 0 is strict.
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(..=60))]
     pub(crate) retry_window: Option<u64>,
+    #[command(flatten)]
+    pub(crate) look: Look,
     /// A file with the secret that seals this server's keys. Without it the variable
     /// OAUTH_ROOT_SECRET counts, and without that one is made in .quickstart.
     #[arg(long, value_name = "FILE")]
@@ -128,6 +131,9 @@ impl Flags {
             println!("WEAK            {warning}");
         }
         println!("Sign in as      {} / {}", user.0, user.1);
+        if !self.danger_auto_approve {
+            println!("Who has access  {issuer}/account  (see it, end it, sign out)");
+        }
         println!("Service client  service / service-secret  (client credentials, introspection)");
         if self.danger_auto_approve {
             println!(

@@ -5,6 +5,7 @@
 
 mod cli;
 mod data;
+mod look;
 mod mcp;
 mod serve;
 
@@ -124,7 +125,7 @@ async fn run(flags: Flags) -> Result<(), Box<dyn Error>> {
     let interaction: Arc<dyn Interaction> = if flags.danger_auto_approve {
         Arc::new(DangerAutoApprove::new(USER))
     } else {
-        Arc::new(Pages::new(passwords))
+        Arc::new(Pages::new(passwords).themed(flags.look.theme()?))
     };
     let service = Arc::new(OAuthService::new(server.clone(), interaction));
 

@@ -91,7 +91,7 @@ fn a_killed_server_honours_nothing_twice_and_loses_nothing() {
         journals
     });
 
-    let log = std::fs::read_to_string(folder.0.join("log")).unwrap();
+    let log = std::fs::read_to_string(common::log_of(&folder.0)).unwrap();
     let closed: BTreeSet<&str> = log
         .lines()
         .filter(|line| line.contains("GrantClosed"))

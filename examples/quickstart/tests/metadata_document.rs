@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use common::{Client, Folder, Quickstart, free_port, get};
-use rustls::pki_types::PrivatePkcs8KeyDer;
 
 /// Serves one document to everybody; counts how often.
 struct Web {
@@ -20,16 +19,7 @@ struct Web {
 
 impl Web {
     fn start() -> Self {
-        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-        let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config = rustls::ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![made.cert.der().clone()], key.into())
-            .unwrap();
-        let config = Arc::new(config);
+        let (config, certificate) = common::tls::for_hosts(vec!["localhost".to_owned()]);
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let id = format!("https://localhost:{port}/client.json");
@@ -58,7 +48,7 @@ impl Web {
         });
         Self {
             id,
-            certificate: made.cert.pem(),
+            certificate,
             served,
         }
     }

@@ -7,7 +7,7 @@ use oauth_jose::{Algorithm, Jws, KeySet, VerifyError};
 use oauth_types::{Lifetime, Timestamp};
 
 use super::ClientAuthError;
-use crate::outbound::Outbound;
+use crate::outbound::{Fetch, Outbound};
 
 /// Addresses that are remembered.
 const MOST_ADDRESSES: usize = 1_000;
@@ -68,7 +68,7 @@ impl KeyCache {
         let fetched = if known.fetched_at.is_some_and(wait) {
             None
         } else {
-            let fetched = fetch(uri, outbound).await;
+            let fetched = fetch(uri, outbound, now).await;
             known.fetched_at = Some(now);
             fetched
         };
@@ -103,57 +103,24 @@ impl KeyCache {
     }
 }
 
-/// The keys at an address, and for how long they are good. `None` however it failed: who made us
-/// ask does not learn it.
-async fn fetch(uri: &str, outbound: &dyn Outbound) -> Option<(KeySet, Lifetime)> {
-    let fetched = outbound.fetch(uri, LONGEST_DOCUMENT).await.ok()?;
+/// The keys at an address, and for how long they are good: never less than the time between
+/// fetches. `None` however it failed: who made us ask does not learn it.
+async fn fetch(uri: &str, outbound: &dyn Outbound, now: Timestamp) -> Option<(KeySet, Lifetime)> {
+    let fetched = outbound
+        .fetch(&Fetch::of(uri, LONGEST_DOCUMENT))
+        .await
+        .ok()?;
     if fetched.status != 200 {
         return None;
     }
     let keys = KeySet::parse(&fetched.body).ok()?;
-    Some((keys, freshness(fetched.cache_control.as_deref())))
-}
-
-/// Spec: RFC 9111 §5.2.2, never less than the time between fetches.
-fn freshness(cache_control: Option<&str>) -> Lifetime {
-    let directives = cache_control.unwrap_or_default().split(',').map(str::trim);
-    let mut lifetime = FRESH;
-    for directive in directives {
-        let directive = directive.to_ascii_lowercase();
-        match directive.split_once('=') {
-            None if directive == "no-store" || directive == "no-cache" => {
-                return BETWEEN_FETCHES;
-            }
-            Some(("max-age", seconds)) => {
-                let seconds = seconds.trim_matches('"').parse();
-                lifetime = seconds.map_or(BETWEEN_FETCHES, Lifetime::seconds);
-            }
-            _ => {}
-        }
-    }
-    lifetime.clamp(BETWEEN_FETCHES, FRESH_AT_MOST)
+    let lifetime = fetched.freshness(now).unwrap_or(FRESH);
+    Some((keys, lifetime.clamp(BETWEEN_FETCHES, FRESH_AT_MOST)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn answers_are_good_for_a_minute_to_an_hour() {
-        for (header, seconds) in [
-            (None, 600),
-            (Some("public"), 600),
-            (Some("max-age=300"), 300),
-            (Some("Public, Max-Age=\"120\""), 120),
-            (Some("max-age=5"), 60),
-            (Some("max-age=99999999"), 3600),
-            (Some("max-age=x"), 60),
-            (Some("no-store, max-age=300"), 60),
-            (Some("max-age=300, no-cache"), 60),
-        ] {
-            assert_eq!(freshness(header), Lifetime::seconds(seconds), "{header:?}");
-        }
-    }
 
     #[test]
     fn the_least_used_address_is_forgotten() {

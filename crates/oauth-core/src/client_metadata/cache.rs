@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use oauth_storage::ClientRecord;
-use oauth_types::Timestamp;
+use oauth_types::{Lifetime, Timestamp};
 
 use super::DocumentError;
+use crate::outbound::Validators;
 
 /// Documents kept at once, failures included. With those of the default size, some megabytes.
 const MOST: usize = 1000;
@@ -16,6 +17,15 @@ const MOST: usize = 1000;
 struct Known {
     outcome: Result<Arc<ClientRecord>, DocumentError>,
     until: Timestamp,
+    again: Option<Again>,
+}
+
+/// How to ask whether a document still stands.
+#[derive(Clone)]
+pub(super) struct Again {
+    pub(super) validators: Validators,
+    /// How long it is good by its own word, once that is confirmed.
+    pub(super) freshness: Option<Lifetime>,
 }
 
 /// One address: what is known of it, and the turn of whoever fetches it.
@@ -42,6 +52,14 @@ impl Documents {
         (now < known.until).then(|| known.outcome.clone())
     }
 
+    /// A document that was good, fresh or not, and how to ask whether it still is.
+    pub(super) fn held(&self, id: &str) -> Option<(Arc<ClientRecord>, Again)> {
+        let slots = self.lock();
+        let known = slots.get(id)?.known.as_ref()?;
+        let record = known.outcome.as_ref().ok()?;
+        Some((Arc::clone(record), known.again.clone()?))
+    }
+
     /// The turn to wait for before fetching.
     pub(super) fn turn(&self, id: &str) -> Arc<async_lock::Mutex<()>> {
         let mut slots = self.lock();
@@ -55,10 +73,15 @@ impl Documents {
         id: &str,
         outcome: Result<Arc<ClientRecord>, DocumentError>,
         until: Timestamp,
+        again: Option<Again>,
     ) {
         let mut slots = self.lock();
         make_room(&mut slots, id);
-        slots.entry(id.to_owned()).or_default().known = Some(Known { outcome, until });
+        slots.entry(id.to_owned()).or_default().known = Some(Known {
+            outcome,
+            until,
+            again,
+        });
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Slot>> {
@@ -102,6 +125,7 @@ mod tests {
                 &format!("https://a.example/{number}"),
                 failed.clone(),
                 until,
+                None,
             );
             drop(documents.turn(&format!("https://b.example/{number}")));
         }

@@ -45,13 +45,11 @@ pub(super) fn judge(
     let mut metadata: ClientMetadata = serde_json::from_value(document)
         .map_err(|_| DocumentError::Metadata("a member is of the wrong type"))?;
     metadata.other.remove("client_id");
-    // Without a word a document means a public client: it could not keep a secret.
-    let method = metadata
-        .token_endpoint_auth_method
-        .get_or_insert_with(|| "none".to_owned());
+    let method = method(&mut metadata)?;
     if method.starts_with("client_secret") {
         return Err(DocumentError::Secret);
     }
+    metadata.token_endpoint_auth_method = Some(method);
     let valid = ValidMetadata::judge(metadata, &config.policy.registration, &config.scopes());
     let valid = valid.map_err(|error| match error {
         RegistrationError::Metadata(why) | RegistrationError::RedirectUri(why) => {
@@ -75,6 +73,35 @@ pub(super) fn judge(
         return Err(DocumentError::OtherOrigin);
     }
     Ok(record)
+}
+
+/// How the client proves itself. Where a document lists methods, the one it names besides counts if
+/// that is listed, and else the strongest of those listed that are possible here; a list without
+/// any is refused, since it does not mean `none`. Without a word a document means a public client:
+/// it could not keep a secret.
+fn method(metadata: &mut ClientMetadata) -> Result<String, DocumentError> {
+    let bad = DocumentError::Metadata;
+    let named = metadata.token_endpoint_auth_method.take();
+    let Some(listed) = metadata
+        .other
+        .remove("token_endpoint_auth_methods_supported")
+    else {
+        return Ok(named.unwrap_or_else(|| "none".to_owned()));
+    };
+    let listed: Vec<String> = serde_json::from_value(listed)
+        .map_err(|_| bad("token_endpoint_auth_methods_supported is a list of texts"))?;
+    let lists = |method: &str| listed.iter().any(|held| held == method);
+    if let Some(named) = named.filter(|named| lists(named) || named.starts_with("client_secret")) {
+        return Ok(named);
+    }
+    let has_keys = metadata.jwks.is_some() || metadata.jwks_uri.is_some();
+    match (lists("private_key_jwt"), lists("none")) {
+        (true, none) if has_keys || !none => Ok("private_key_jwt".to_owned()),
+        (_, true) => Ok("none".to_owned()),
+        _ => Err(bad(
+            "token_endpoint_auth_methods_supported lists no method of this server",
+        )),
+    }
 }
 
 /// `application/json` or `application/…+json`, with any parameters.
@@ -118,8 +145,8 @@ mod tests {
         let fetched = Fetched {
             status,
             content_type: content_type.map(str::to_owned),
-            cache_control: None,
             body: body.to_vec(),
+            ..Fetched::default()
         };
         judge(&id, &fetched, &rules, &config, Timestamp::from_unix(1))
     }
@@ -214,6 +241,84 @@ mod tests {
         // Links that are no links are left out, not shown.
         let client = judged(&with("client_uri", json!("javascript:alert(1)"))).unwrap();
         assert_eq!(client.metadata.client_uri, None);
+    }
+
+    /// CIMD-32: a list of methods counts before a single one, and nothing in common is not `none`.
+    #[test]
+    fn a_list_of_methods_is_read() {
+        let key = json!({"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "abc", "kid": "1"}]});
+        let method = |listed: Value, named: Option<&str>, keys: bool| {
+            let mut document = with("token_endpoint_auth_methods_supported", listed);
+            if let Some(named) = named {
+                document["token_endpoint_auth_method"] = json!(named);
+            }
+            if keys {
+                document["jwks"] = key.clone();
+            }
+            let client = judged(&document)?;
+            assert!(client.metadata.other.is_empty());
+            Ok(client.token_endpoint_auth_method.as_str())
+        };
+        for (listed, named, keys, expected) in [
+            (json!(["none"]), None, false, Some("none")),
+            (json!(["none"]), None, true, Some("none")),
+            (
+                json!(["none"]),
+                Some("private_key_jwt"),
+                false,
+                Some("none"),
+            ),
+            (
+                json!(["private_key_jwt"]),
+                None,
+                true,
+                Some("private_key_jwt"),
+            ),
+            (
+                json!(["private_key_jwt"]),
+                Some("none"),
+                true,
+                Some("private_key_jwt"),
+            ),
+            (json!(["private_key_jwt"]), Some("none"), false, None),
+            (
+                json!(["none", "private_key_jwt"]),
+                None,
+                true,
+                Some("private_key_jwt"),
+            ),
+            (
+                json!(["none", "private_key_jwt"]),
+                None,
+                false,
+                Some("none"),
+            ),
+            (
+                json!(["none", "private_key_jwt"]),
+                Some("none"),
+                true,
+                Some("none"),
+            ),
+            (
+                json!(["client_secret_basic", "none"]),
+                None,
+                false,
+                Some("none"),
+            ),
+            (
+                json!(["tls_client_auth", "client_secret_basic"]),
+                None,
+                false,
+                None,
+            ),
+            (json!(["none"]), Some("client_secret_post"), false, None),
+            (json!([]), None, false, None),
+            (json!("none"), None, false, None),
+            (json!([7]), None, false, None),
+        ] {
+            let told: Result<_, DocumentError> = method(listed.clone(), named, keys);
+            assert_eq!(told.ok(), expected, "{listed} {named:?} {keys}");
+        }
     }
 
     /// CIMD-6, CIMD-12, CIMD-13.

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use oauth_storage::{
     ClientRecord, ClientRegistration, Insert, Replace, StorageError, StorageErrorKind, Versioned,
 };
-use oauth_types::{ClientId, Lifetime, Timestamp};
+use oauth_types::{ClientId, Timestamp};
 
+use super::cache::Again;
 use super::{ClientIdUrl, DocumentError, MetadataDocumentRules, document};
 use crate::event::Event;
 use crate::limit::Limit;
-use crate::outbound::{Fetched, OutboundError};
+use crate::outbound::{Fetch, OutboundError};
 use crate::server::AuthorizationServer;
 
 /// Rounds of compare-and-set on one client.
@@ -166,18 +167,9 @@ impl AuthorizationServer {
             self.record(Event::MetadataDocumentRefused { client: id, reason });
             return Err(reason);
         }
-        let fetched = self.outbound().fetch(url.as_str(), rules.most_bytes).await;
-        let fetched = fetched.map_err(|error| match error {
-            OutboundError::TooLarge => DocumentError::TooLarge,
-            OutboundError::Busy => DocumentError::TooOften,
-            _ => DocumentError::Unreachable,
-        });
-        let judged = fetched.and_then(|fetched| {
-            let record = document::judge(&url, &fetched, rules, &self.config, now)?;
-            Ok((Arc::new(record), fresh_until(&fetched, rules, now)))
-        });
-        let (outcome, until) = match judged {
-            Ok((record, until)) => (Ok(record), until),
+        let fetched = self.fetch(&url, rules, now).await;
+        let (outcome, until, again) = match fetched {
+            Ok((record, until, again)) => (Ok(record), until, again),
             Err(error) => {
                 let reason = error;
                 self.record(Event::MetadataDocumentRefused { client: id, reason });
@@ -185,11 +177,61 @@ impl AuthorizationServer {
                 if error == DocumentError::TooOften {
                     return Err(error);
                 }
-                (Err(error), now.plus(rules.shortest_freshness))
+                (Err(error), now.plus(rules.shortest_freshness), None)
             }
         };
-        self.documents.note(url.as_str(), outcome.clone(), until);
+        self.documents
+            .note(url.as_str(), outcome.clone(), until, again);
         outcome
+    }
+
+    /// The document as its address answers it: anew, or that what was good still stands. Also
+    /// until when that is believed, and how to ask again.
+    async fn fetch(
+        &self,
+        url: &ClientIdUrl<'_>,
+        rules: &MetadataDocumentRules,
+        now: Timestamp,
+    ) -> Result<(Arc<ClientRecord>, Timestamp, Option<Again>), DocumentError> {
+        let held = self.documents.held(url.as_str());
+        let mut fetch = Fetch::of(url.as_str(), rules.most_bytes);
+        fetch.validators = held.as_ref().map(|(_, again)| &again.validators);
+        let fetched = self.outbound().fetch(&fetch).await;
+        let fetched = fetched.map_err(|error| match error {
+            OutboundError::TooLarge => DocumentError::TooLarge,
+            OutboundError::Busy => DocumentError::TooOften,
+            _ => DocumentError::Unreachable,
+        })?;
+        let said = fetched.freshness(now);
+        let own = Again {
+            validators: fetched.validators.clone(),
+            freshness: said,
+        };
+        let (record, again) = match held {
+            // RFC 9111 §4.3.4: what the confirmation says of these counts from now on, and where
+            // it says nothing, what was said before.
+            Some((record, before)) if fetched.status == 304 => {
+                let kept = match own.validators.are_of_use() {
+                    true => own.validators,
+                    false => before.validators,
+                };
+                let again = Again {
+                    validators: kept,
+                    freshness: said.or(before.freshness),
+                };
+                (record, again)
+            }
+            _ => {
+                let record = document::judge(url, &fetched, rules, &self.config, now)?;
+                (Arc::new(record), own)
+            }
+        };
+        let fresh = again.freshness.unwrap_or(rules.default_freshness);
+        let fresh = fresh
+            .min(rules.longest_freshness)
+            .max(rules.shortest_freshness);
+        let of_use = fetched.may_be_kept() && again.validators.are_of_use();
+        Ok((record, now.plus(fresh), of_use.then_some(again)))
     }
 }
 
@@ -212,29 +254,4 @@ fn says_the_same(a: &ClientRecord, b: &ClientRecord) -> bool {
         && a.metadata == b.metadata
         && a.jwks == b.jwks
         && a.jwks_uri == b.jwks_uri
-}
-
-/// Until when an answer is fresh, by its `max-age` within our bounds. Spec: RFC 9111 §5.2.2.
-fn fresh_until(fetched: &Fetched, rules: &MetadataDocumentRules, now: Timestamp) -> Timestamp {
-    let directives = fetched
-        .cache_control
-        .as_deref()
-        .unwrap_or_default()
-        .split(',');
-    let mut age = None;
-    for directive in directives.map(str::trim) {
-        if directive.eq_ignore_ascii_case("no-store") || directive.eq_ignore_ascii_case("no-cache")
-        {
-            age = Some(0);
-            break;
-        }
-        let (name, value) = directive.split_once('=').unwrap_or((directive, ""));
-        if name.eq_ignore_ascii_case("max-age") {
-            age = value.trim_matches('"').parse::<u64>().ok();
-        }
-    }
-    let age = age.unwrap_or(rules.default_freshness.as_seconds());
-    let (least, most) = (rules.shortest_freshness, rules.longest_freshness);
-    let age = age.min(most.as_seconds()).max(least.as_seconds());
-    now.plus(Lifetime::seconds(age))
 }

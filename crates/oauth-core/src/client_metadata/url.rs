@@ -21,6 +21,13 @@ impl<'a> ClientIdUrl<'a> {
         client_id.starts_with("https://")
     }
 
+    /// The host that vouches for a client id which is the address of a document.
+    pub(crate) fn host_of(client_id: &str) -> Option<&str> {
+        let rest = client_id.strip_prefix("https://")?;
+        let end = rest.find(['/', '?']).unwrap_or(rest.len());
+        Some(&rest[..end])
+    }
+
     /// Reads a client id. Spec: §3: https, a host, a path, no dot segments however written, no
     /// fragment, no user; a port is fine. A query and a bare `/` are for policy, and refused.
     ///

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use oauth_storage::record::Shape;
 use oauth_storage::{
     AccessTokenRecord, ClientLifetimes, Closed, ClosedReason, CodeRecord, Epochs, GrantRecord,
+    RefreshTokenRecord,
 };
 use oauth_types::registration::UnknownMembers;
 use oauth_types::{
@@ -122,6 +123,18 @@ pub(crate) fn close(grant: &GrantRecord, reason: ClosedReason, now: Timestamp) -
     next.access.clear();
     next.closed = Some(Closed { at: now, reason });
     next
+}
+
+/// Whether anything under the grant can still be presented. An open grant whose code nobody
+/// redeemed, or whose last token ran out, allows nothing any more.
+pub(crate) fn is_alive(grant: &GrantRecord, now: Timestamp) -> bool {
+    let is_code = |code: &CodeRecord| code.redeemed_as.is_none() && now < code.expires_at;
+    let is_refresh = |refresh: &RefreshTokenRecord| now < refresh.expires_at;
+    grant.closed.is_none()
+        && now < grant.expires_at
+        && (grant.code.as_ref().is_some_and(is_code)
+            || grant.refresh.as_ref().is_some_and(is_refresh)
+            || grant.access.iter().any(|token| now < token.expires_at))
 }
 
 /// The live access token of this digest. Spec: RFC 7662 §2.2.

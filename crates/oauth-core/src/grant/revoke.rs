@@ -1,7 +1,7 @@
 //! Revocation. Spec: RFC 7009.
 
 use oauth_storage::{ClosedReason, GrantRecord, StorageError, Versioned};
-use oauth_types::{GrantId, Timestamp, TokenRequest};
+use oauth_types::{GrantId, Subject, Timestamp, TokenRequest};
 
 use crate::client_auth::PresentedClient;
 use crate::event::Event;
@@ -75,15 +75,39 @@ impl AuthorizationServer {
         Ok(())
     }
 
-    /// Ends a grant whatever holds it: for the person who gave it and for operators.
+    /// Ends a grant, whoever holds it: for operators. A grant that has ended already is left alone.
     ///
     /// # Errors
     /// The store's.
     pub async fn close_grant(&self, grant: &GrantId) -> Result<(), StorageError> {
-        let now: Timestamp = self.now();
+        self.close_if(grant, |_| true).await.map(drop)
+    }
+
+    /// Ends a grant for the person who gave it. One that somebody else gave is left as it is, and
+    /// answered like one that does not exist. One read and one write of the grant.
+    ///
+    /// `true` when this ended it.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn close_own_grant(
+        &self,
+        subject: &Subject,
+        grant: &GrantId,
+    ) -> Result<bool, StorageError> {
+        self.close_if(grant, |held| held.subject == *subject).await
+    }
+
+    async fn close_if(
+        &self,
+        grant: &GrantId,
+        may: impl Fn(&GrantRecord) -> bool,
+    ) -> Result<bool, StorageError> {
+        let (now, may): (Timestamp, _) = (self.now(), &may);
         let reason = ClosedReason::Withdrawn;
         let decide = move |found: Option<Versioned<GrantRecord>>| async move {
-            Ok(match found.filter(|found| found.record.closed.is_none()) {
+            let open = found.filter(|found| found.record.closed.is_none() && may(&found.record));
+            Ok(match open {
                 None => Step::Done(Ok::<bool, StorageError>(false)),
                 Some(found) => {
                     let next = Box::new(lifecycle::close(&found.record, reason, now));
@@ -91,12 +115,13 @@ impl AuthorizationServer {
                 }
             })
         };
-        if step(self.storage.grants(), grant, CLOSING_ROUNDS, decide).await? {
+        let closed = step(self.storage.grants(), grant, CLOSING_ROUNDS, decide).await?;
+        if closed {
             self.record(Event::GrantClosed {
                 grant: *grant,
                 reason,
             });
         }
-        Ok(())
+        Ok(closed)
     }
 }

@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use oauth_core::storage::Storage;
 use oauth_core::types::{AuthorizationRequest, ClientId};
 use oauth_core::{
-    AuthorizationServer, AuthorizeFailure, DocumentError, Event, EventSink, Fetched,
-    MetadataDocumentRules, Outbound, OutboundError,
+    AuthorizationServer, AuthorizeFailure, DocumentError, Event, EventSink, Fetch, Fetched,
+    MetadataDocumentRules, Outbound, OutboundError, Validators,
 };
 use oauth_storage_memory::MemoryStorage;
 use oauth_testkit::block_on;
@@ -20,15 +20,28 @@ pub(crate) const ID: &str = "https://app.example/client.json";
 
 /// A web of documents. Each fetch lets others run first.
 #[derive(Clone, Default)]
-pub(crate) struct Web(pub(crate) Arc<Mutex<Served>>);
+pub(crate) struct Web(Arc<Mutex<Served>>);
 
 /// What is there, and what was fetched.
-pub(crate) type Served = (HashMap<String, Answer>, Vec<String>);
-pub(crate) type Answer = (u16, String, Option<String>);
+type Served = (HashMap<String, Fetched>, Vec<(String, Option<Validators>)>);
 
 impl Web {
     pub(crate) fn put(&self, url: &str, document: &Value, cache_control: Option<&str>) {
-        let answer = (200, document.to_string(), cache_control.map(str::to_owned));
+        self.put_with(url, document, |answer| {
+            answer.cache_control = cache_control.map(str::to_owned);
+        });
+    }
+
+    /// Puts a document there under any headers. One with an `ETag` is not sent again to whoever
+    /// names that.
+    pub(crate) fn put_with(&self, url: &str, document: &Value, headers: impl FnOnce(&mut Fetched)) {
+        let mut answer = Fetched {
+            status: 200,
+            content_type: Some("application/json".to_owned()),
+            body: document.to_string().into_bytes(),
+            ..Fetched::default()
+        };
+        headers(&mut answer);
         self.0.lock().unwrap().0.insert(url.to_owned(), answer);
     }
 
@@ -38,13 +51,18 @@ impl Web {
 
     /// The addresses fetched since the last call.
     pub(crate) fn fetched(&self) -> Vec<String> {
+        self.asked().into_iter().map(|(url, _)| url).collect()
+    }
+
+    /// The same, each with how an earlier answer was named.
+    pub(crate) fn asked(&self) -> Vec<(String, Option<Validators>)> {
         std::mem::take(&mut self.0.lock().unwrap().1)
     }
 }
 
 #[async_trait]
 impl Outbound for Web {
-    async fn fetch(&self, url: &str, _: usize) -> Result<Fetched, OutboundError> {
+    async fn fetch(&self, fetch: &Fetch<'_>) -> Result<Fetched, OutboundError> {
         let mut polled = false;
         std::future::poll_fn(|context| match std::mem::replace(&mut polled, true) {
             true => std::task::Poll::Ready(()),
@@ -55,16 +73,17 @@ impl Outbound for Web {
         })
         .await;
         let mut web = self.0.lock().unwrap();
-        web.1.push(url.to_owned());
-        let Some((status, body, cache_control)) = web.0.get(url).cloned() else {
+        web.1
+            .push((fetch.url.to_owned(), fetch.validators.cloned()));
+        let Some(mut answer) = web.0.get(fetch.url).cloned() else {
             return Err(OutboundError::Failed("connection refused".into()));
         };
-        Ok(Fetched {
-            status,
-            content_type: Some("application/json".to_owned()),
-            cache_control,
-            body: body.into_bytes(),
-        })
+        let named = fetch.validators.and_then(|held| held.etag.as_deref());
+        if named.is_some() && named == answer.validators.etag.as_deref() {
+            answer.status = 304;
+            answer.body.clear();
+        }
+        Ok(answer)
     }
 }
 

@@ -200,7 +200,14 @@ impl OAuthService {
         match outcome {
             Outcome::Respond(page) => self.page(page),
             Outcome::HandOff(page) => self.hand_off(pending, &page),
-            Outcome::Deny => see_other(self.server.deny(pending).location()),
+            Outcome::Deny => {
+                if let Some(session) = session
+                    && let Err(error) = self.server.forget_refused(pending, session).await
+                {
+                    return self.storage_page(&error);
+                }
+                see_other(self.server.deny(pending).location())
+            }
             Outcome::Approve(approval) => {
                 let Some(session) = session else {
                     return self.start_over(pending, caller).await;
@@ -295,7 +302,7 @@ impl OAuthService {
         self.interaction.visit(visit).await
     }
 
-    async fn current_session(
+    pub(super) async fn current_session(
         &self,
         headers: &HeaderMap,
         browser: &BrowserBinding,
@@ -308,7 +315,7 @@ impl OAuthService {
 
     /// Browsers say where a form was posted from. Those that do not are held by the cookie, which
     /// is not sent along from another site, and by the sealed transaction, which only we make.
-    fn is_from_our_page(&self, headers: &HeaderMap) -> bool {
+    pub(super) fn is_from_our_page(&self, headers: &HeaderMap) -> bool {
         match headers.get("sec-fetch-site").map(HeaderValue::as_bytes) {
             Some(b"same-origin" | b"none") => return true,
             Some(_) => return false,
@@ -393,18 +400,23 @@ impl OAuthService {
         response
     }
 
-    fn page(&self, page: Page) -> Response<Bytes> {
+    pub(super) fn page(&self, page: Page) -> Response<Bytes> {
         let form_action = if page.leads_to_client {
             ""
         } else {
             "; form-action 'self'"
+        };
+        let images = if page.shows_data_images {
+            "; img-src data:"
+        } else {
+            ""
         };
         let style = match page.style_hash.as_str() {
             "" => "none",
             hash => hash,
         };
         let policy = format!(
-            "default-src 'none'; style-src '{style}'; base-uri 'none'; frame-ancestors 'none'{form_action}"
+            "default-src 'none'; style-src '{style}'{images}; base-uri 'none'; frame-ancestors 'none'{form_action}"
         );
         let mut response = Response::new(Bytes::from(page.html));
         *response.status_mut() = page.status;

@@ -48,6 +48,10 @@ impl Cookies {
         self.set(headers, &self.session, value, lifetime);
     }
 
+    pub(crate) fn clear_session(&self, headers: &mut HeaderMap) {
+        self.set(headers, &self.session, "", Lifetime::ZERO);
+    }
+
     fn set(&self, headers: &mut HeaderMap, name: &str, value: &str, lifetime: Lifetime) {
         let secure = if self.secure { "; Secure" } else { "" };
         let age = lifetime.as_seconds();

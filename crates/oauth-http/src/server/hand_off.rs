@@ -170,11 +170,11 @@ impl OAuthService {
     fn description(&self, pending: &PendingAuthorization) -> Value {
         let config = self.server.config();
         let scopes: Vec<Value> = config
-            .scopes_of(pending)
+            .scopes_of(pending.resources(), pending.scope())
             .map(|(scope, description)| json!({ "scope": scope, "description": description }))
             .collect();
         let resources: Vec<Value> = config
-            .resources_of(pending)
+            .resources_of(pending.resources())
             .map(|resource| json!({ "resource": resource.uri, "name": resource.name }))
             .collect();
         json!({

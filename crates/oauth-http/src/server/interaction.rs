@@ -9,6 +9,7 @@ use oauth_core::{
     Approval, AuthorizationServer, ConsentPage, PendingAuthorization, Session, Source,
 };
 
+use crate::server::account::AccountPages;
 use crate::server::decode::Form;
 
 /// Talks to the person. `oauth_ui::Pages` is one; an embedder with pages or sign-ins of its own
@@ -28,6 +29,14 @@ pub trait Interaction: Send + Sync {
 
     /// A page that tells a person something about a request that goes no further.
     fn notice(&self, notice: &Notice<'_>) -> Page;
+
+    /// The pages on which people see what they granted and sign out. `None`, the default, is not to
+    /// offer any: then nothing is served at their paths, which are free for pages of your own over
+    /// the functions of [`AuthorizationServer`]. Whether there are any is settled when the service is
+    /// made.
+    fn account_pages(&self) -> Option<&dyn AccountPages> {
+        None
+    }
 }
 
 /// One step of the conversation.
@@ -86,6 +95,8 @@ pub struct Page {
     /// Whether submitting its form ends at the client. Browsers apply `form-action` to the
     /// redirect as well, so such a page cannot restrict it.
     pub leads_to_client: bool,
+    /// Whether it shows images that lie in the document itself, as `data:` addresses.
+    pub shows_data_images: bool,
 }
 
 impl Page {
@@ -96,6 +107,7 @@ impl Page {
             html,
             style_hash,
             leads_to_client: false,
+            shows_data_images: false,
         }
     }
 
@@ -110,6 +122,13 @@ impl Page {
     #[must_use]
     pub const fn leading_to_client(mut self) -> Self {
         self.leads_to_client = true;
+        self
+    }
+
+    /// Which shows images of its own.
+    #[must_use]
+    pub const fn showing_data_images(mut self) -> Self {
+        self.shows_data_images = true;
         self
     }
 }

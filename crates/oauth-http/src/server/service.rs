@@ -12,6 +12,7 @@ use oauth_core::types::TokenRequest;
 use oauth_core::{AuthorizationServer, ClientAssertion, PresentedClient, Source, TokenError};
 
 use crate::document::{self, Document, error, method_not_allowed, preflight};
+use crate::server::account::{AccountPaths, AccountRoute};
 use crate::server::cookies::Cookies;
 use crate::server::hand_off::{DECISION, TRANSACTION};
 use crate::server::interaction::Interaction;
@@ -29,6 +30,7 @@ pub struct OAuthService {
     pub(crate) server: Arc<AuthorizationServer>,
     pub(crate) interaction: Arc<dyn Interaction>,
     pub(crate) cookies: Cookies,
+    pub(crate) account_paths: AccountPaths,
     metadata: Document,
     routes: Vec<(String, Route)>,
     proxies: Option<TrustedProxies>,
@@ -48,6 +50,7 @@ enum Route {
     Resume,
     Metadata,
     Jwks,
+    Account(AccountRoute),
 }
 
 /// Where the forms of sign-in and consent are posted to, below the issuer.
@@ -80,6 +83,11 @@ impl OAuthService {
             ];
             routes.extend(more.map(|(path, route)| (issuer.endpoint_path(path), route)));
         }
+        let account_paths = AccountPaths::new(issuer);
+        if interaction.account_pages().is_some() {
+            let account = account_paths.routes();
+            routes.extend(account.map(|(path, route)| (path.to_owned(), Route::Account(route))));
+        }
         routes.extend(
             issuer
                 .metadata_paths()
@@ -92,6 +100,7 @@ impl OAuthService {
             server,
             interaction,
             cookies,
+            account_paths,
             metadata,
             routes,
             proxies: None,
@@ -187,6 +196,7 @@ impl OAuthService {
             }
             Route::Authorize => self.authorize(&request, &body, source).await,
             Route::Interact => self.interact(&request, &body, source).await,
+            Route::Account(route) => self.account(*route, &request, &body, source).await,
             Route::Introspect => {
                 encode::without_cors(self.post(*route, &request, &body, source).await)
             }

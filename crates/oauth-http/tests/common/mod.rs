@@ -5,6 +5,7 @@
     reason = "each test file uses its own part"
 )]
 
+pub mod account;
 pub mod elsewhere;
 pub mod managing;
 pub mod registering;
@@ -24,8 +25,8 @@ use oauth_http::server::{
 };
 use oauth_storage_memory::MemoryStorage;
 use oauth_testkit::faults::FaultyStorage;
-use oauth_testkit::flows::{App, World, WorldBuilder, challenge};
-use oauth_testkit::{FixedClock, block_on};
+use oauth_testkit::flows::{App, World, WorldBuilder, challenge, parameter};
+use oauth_testkit::{FixedClock, block_on, canary};
 
 /// Pages of one line each: `alice` with the password `wonderland`, who may have signed in at another
 /// time and by some means.
@@ -166,7 +167,9 @@ impl Server {
 
     pub fn send(&self, request: Request<impl Into<Bytes>>) -> Response<Bytes> {
         let (parts, body) = request.into_parts();
-        block_on(self.service.handle(parts, body.into(), Source::default()))
+        let answer = block_on(self.service.handle(parts, body.into(), Source::default()));
+        remember(&answer);
+        answer
     }
 
     pub fn get(&self, target: &str) -> Response<Bytes> {
@@ -245,7 +248,7 @@ impl Server {
 
     /// The form that redeems a code.
     pub fn redemption(&self, app: &App, location: &str, verifier: &str) -> Vec<(String, String)> {
-        let code = oauth_testkit::flows::parameter(location, "code").unwrap();
+        let code = parameter(location, "code").unwrap();
         let mut form = vec![
             ("grant_type".to_owned(), "authorization_code".to_owned()),
             ("client_id".to_owned(), app.client_id.clone()),
@@ -271,7 +274,33 @@ impl Server {
     }
 }
 
+/// What an answer hands out must not be in any log.
+fn remember(answer: &Response<Bytes>) {
+    for cookie in answer.headers().get_all(header::SET_COOKIE) {
+        let pair = cookie.to_str().unwrap().split(';').next().unwrap();
+        canary::secret(pair.split_once('=').unwrap().1);
+    }
+    if let Some(code) = parameter(&location(answer), "code") {
+        canary::secret(&code);
+    }
+    let body = json(answer);
+    for member in [
+        "access_token",
+        "refresh_token",
+        "client_secret",
+        "registration_access_token",
+    ] {
+        body[member].as_str().map(canary::secret);
+    }
+    let page = String::from_utf8_lossy(answer.body());
+    if let Some((_, handle)) = page.split_once("<i>") {
+        canary::secret(handle.split("</i>").next().unwrap());
+    }
+}
+
 pub fn encode(form: &[(&str, &str)]) -> String {
+    let passwords = form.iter().filter(|(name, _)| *name == "password");
+    passwords.for_each(|(_, password)| canary::secret(password));
     form_urlencoded::Serializer::new(String::new())
         .extend_pairs(form)
         .finish()

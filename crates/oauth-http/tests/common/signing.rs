@@ -75,6 +75,7 @@ pub fn preregister(server: &Server, id: &str, change: impl FnOnce(&mut Preregist
 }
 
 pub fn present(server: &Server, token: &str, more: &[(&str, &str)]) -> Response<Bytes> {
+    oauth_testkit::canary::secret(token);
     let mut form = vec![
         ("grant_type", "client_credentials"),
         ("client_assertion_type", JWT_BEARER),

@@ -1,21 +1,22 @@
 use super::*;
-use crate::view::Destination;
+use crate::theme::PLAIN;
 
 fn consent(name: &str, scopes: &[(&str, &str)]) -> String {
     consent_by(name, None, scopes)
 }
 
 fn consent_by(name: &str, client_host: Option<&str>, scopes: &[(&str, &str)]) -> String {
+    let t = &PLAIN.texts;
     let view = ConsentView {
-        style: style(),
+        theme: &PLAIN,
+        t,
         action: "/authorize/interact",
         handle: "sealed",
-        client_name: Some(name),
-        vouched_for: false,
-        client_host,
+        heading: fill(&t.consent_heading, &[("client", Part::Name(name))]),
+        mark: mark(t, false, client_host),
+        destination: destination(t, Destination::ThisComputer, "127.0.0.1:5000"),
+        is_destination_sure: false,
         uri_elsewhere: client_host.is_some(),
-        kind: Destination::ThisComputer,
-        redirect_host: "127.0.0.1:5000",
         subject: "alice",
         scopes: scopes
             .iter()
@@ -27,7 +28,7 @@ fn consent_by(name: &str, client_host: Option<&str>, scopes: &[(&str, &str)]) ->
         }],
         error: None,
     };
-    page(&view).unwrap().html
+    page(&PLAIN, &view).unwrap().html
 }
 
 /// AS-DCR-17: what a client says of itself is hostile until shown otherwise.
@@ -76,7 +77,7 @@ fn consent_says_where_access_goes_and_what_for() {
 #[test]
 fn consent_names_the_host_that_vouches_for_a_client() {
     let html = consent_by("App", Some("app.example"), &[("mcp:tools", "Use tools")]);
-    assert!(html.contains("<span class=\"host\">app.example</span>"));
+    assert!(html.contains("<span class=\"host\" dir=\"ltr\">app.example</span>"));
     assert!(html.contains("on another site"));
     assert!(!html.contains("Unverified"));
     let html = consent("App", &[("mcp:tools", "Use tools")]);
@@ -85,16 +86,19 @@ fn consent_names_the_host_that_vouches_for_a_client() {
 
 #[test]
 fn errors_become_sentences() {
-    let page = notice_page(&Notice::Error {
-        message: "the client is not known here",
-    });
+    let page = notice_page(
+        &PLAIN,
+        &Notice::Error {
+            message: "the client is not known here",
+        },
+    );
     assert!(page.html.contains("The client is not known here."));
     let leave = Notice::ConfirmRedirect {
         host: "app.example",
         location: "https://app.example/cb?error=x&state=\"y",
         message: "response_type is required",
     };
-    let html = notice_page(&leave).html;
+    let html = notice_page(&PLAIN, &leave).html;
     assert!(
         html.contains("href=\"https://app.example/cb?error=x&#38;state=&#34;y\""),
         "{html}"
@@ -103,7 +107,7 @@ fn errors_become_sentences() {
 
 #[test]
 fn the_style_is_let_through_by_its_digest_and_is_the_only_one() {
-    let page = notice_page(&Notice::TryAgain);
+    let page = notice_page(&PLAIN, &Notice::TryAgain);
     assert!(page.style_hash.starts_with("sha256-"));
     assert_eq!(page.html.matches("<style>").count(), 1);
     assert!(!page.html.contains("style=\""));

@@ -5,12 +5,17 @@
     reason = "each test file uses its own part"
 )]
 
+pub mod tls;
+
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
+
+use oauth_testkit::canary;
+use oauth_testkit::flows::parameter;
 
 /// A folder that goes away with the test.
 pub struct Folder(pub PathBuf);
@@ -28,6 +33,13 @@ impl Drop for Folder {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.0);
     }
+}
+
+/// Where the servers of this folder log: among the logs of the run, if it keeps them.
+pub fn log_of(folder: &Path) -> PathBuf {
+    let name = folder.file_name().unwrap().to_str().unwrap();
+    let kept = canary::folder().map(|logs| logs.join(format!("{name}.log")));
+    kept.unwrap_or_else(|| folder.join("log"))
 }
 
 /// A port that was free a moment ago.
@@ -49,7 +61,7 @@ pub struct Quickstart {
 }
 
 impl Quickstart {
-    /// Starts it in a folder, its log appended to `log` there, and waits until it is ready.
+    /// Starts it in a folder, its log appended to [`log_of`] it, and waits until it is ready.
     pub fn start(folder: &Path, port: u16, flags: &[&str]) -> Self {
         Self::start_with(folder, port, flags, &[])
     }
@@ -64,11 +76,17 @@ impl Quickstart {
         let log = File::options()
             .create(true)
             .append(true)
-            .open(folder.join("log"))
+            .open(log_of(folder))
             .unwrap();
+        // Where the logs of a run are searched, all that can be logged is.
+        let filter = match canary::folder() {
+            Some(_) => canary::FILTER,
+            None => "info,rmcp=warn",
+        };
+        canary::secret("wonderland");
         let mut child = Command::new(env!("CARGO_BIN_EXE_quickstart"))
             .current_dir(folder)
-            .env("RUST_LOG", "info,rmcp=warn")
+            .env("RUST_LOG", filter)
             .env_remove("OAUTH_ROOT_SECRET")
             .envs(variables.iter().copied())
             .args(["--listen", &format!("127.0.0.1:{port}")])
@@ -83,8 +101,11 @@ impl Quickstart {
         assert!(
             ready,
             "{}",
-            std::fs::read_to_string(folder.join("log")).unwrap()
+            std::fs::read_to_string(log_of(folder)).unwrap()
         );
+        if let Ok(root) = std::fs::read_to_string(folder.join(".quickstart/root-secret")) {
+            canary::secret(root.trim());
+        }
         std::thread::spawn(move || lines.for_each(drop));
         let address = SocketAddr::from(([127, 0, 0, 1], port));
         Self { child, address }
@@ -147,6 +168,25 @@ pub struct Answer {
 }
 
 impl Answer {
+    /// What the server handed out must not be in any log.
+    fn remember(&self) {
+        let cookie = self.header("set-cookie");
+        if let Some((_, value)) = cookie.split(';').next().unwrap().split_once('=') {
+            canary::secret(value);
+        }
+        if let Some(code) = parameter(&self.header("location"), "code") {
+            canary::secret(&code);
+        }
+        if let Some((_, rest)) = self.body.split_once("name=\"transaction\" value=\"") {
+            canary::secret(rest.split('"').next().unwrap());
+        }
+        if self.header("content-type").starts_with("application/json") {
+            for member in ["access_token", "refresh_token", "client_secret"] {
+                canary::secret(&self.member(member));
+            }
+        }
+    }
+
     pub fn member(&self, name: &str) -> String {
         let value: serde_json::Value = serde_json::from_str(&self.body).unwrap();
         value[name].as_str().unwrap_or_default().to_owned()
@@ -184,6 +224,7 @@ pub fn send(address: SocketAddr, request: &str) -> std::io::Result<Answer> {
     if answer.body.len() < length {
         return Err(broken());
     }
+    answer.remember();
     Ok(answer)
 }
 
@@ -262,10 +303,7 @@ impl Client {
             self.id
         );
         let answer = get(self.address, &path, "")?;
-        let location = answer.header("location");
-        let code = location
-            .split_once("code=")
-            .map(|(_, rest)| rest.split('&').next().unwrap().to_owned());
+        let code = parameter(&answer.header("location"), "code");
         code.ok_or_else(|| std::io::Error::other(format!("no code: {answer:?}")))
     }
 
