@@ -164,6 +164,11 @@ pub enum Event<'a> {
         /// Which limit.
         limit: &'static str,
     },
+    /// The limiter failed, so an attempt was counted in this process alone.
+    NotCounted {
+        /// Which limit.
+        limit: &'static str,
+    },
     /// A person refused one.
     GrantDenied {
         /// To whom.
@@ -278,6 +283,7 @@ impl Event<'_> {
             Self::ClientAuthenticationFailed { .. } => "client_authentication_failed",
             Self::OperatorRejected => "operator_rejected",
             Self::Limited { .. } => "limited",
+            Self::NotCounted { .. } => "not_counted",
             Self::GrantDenied { .. } => "grant_denied",
             Self::CodeRedeemed { .. } => "code_redeemed",
             Self::ClientTokenIssued { .. } => "client_token_issued",
@@ -359,7 +365,9 @@ impl Event<'_> {
                 show("client", Value::Client(client));
                 show("subject", Value::Subject(subject));
             }
-            Self::Limited { limit } => show("limit", Value::Word(limit)),
+            Self::Limited { limit } | Self::NotCounted { limit } => {
+                show("limit", Value::Word(limit))
+            }
             Self::ClientTokenIssued { grant, client } => {
                 show("grant", Value::Grant(grant));
                 show("client", Value::Client(client));

@@ -116,6 +116,7 @@ pub use hand_off::{
 };
 pub use keys::{KeyRingError, RootSecret};
 pub use limit::{DangerNoLimits, InProcessLimiter, Limit, Limited, Limits, RateLimiter, Source};
+pub use oauth_storage::{Attempt, Hit};
 pub use operator::OperatorError;
 pub use outbound::{Fetch, Fetched, NoOutbound, Outbound, OutboundError, Validators};
 pub use pending::PendingAuthorization;

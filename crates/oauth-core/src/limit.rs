@@ -9,17 +9,10 @@ use std::sync::Mutex;
 use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use oauth_storage::{Attempt, Hit, StorageError};
 use oauth_types::{Lifetime, SecretHash, Timestamp};
 
-/// Counts attempts. A port, so that replicas can share the count.
-#[async_trait]
-pub trait RateLimiter: Send + Sync {
-    /// Counts one attempt under `key` and says whether it is within `limit`.
-    ///
-    /// # Errors
-    /// [`Limited`] with the time after which to try again.
-    async fn hit(&self, limit: &Limit, key: &str, now: Timestamp) -> Result<(), Limited>;
-}
+pub use oauth_storage::RateLimiter;
 
 /// So many attempts in so much time.
 #[derive(Debug, Clone, Copy)]
@@ -195,8 +188,8 @@ pub struct DangerNoLimits;
 
 #[async_trait]
 impl RateLimiter for DangerNoLimits {
-    async fn hit(&self, _: &Limit, _: &str, _: Timestamp) -> Result<(), Limited> {
-        Ok(())
+    async fn hit(&self, _: Attempt<'_>, _: Timestamp) -> Result<Hit, StorageError> {
+        Ok(Hit::Allowed)
     }
 }
 
@@ -221,10 +214,9 @@ impl Default for InProcessLimiter {
     }
 }
 
-#[async_trait]
-impl RateLimiter for InProcessLimiter {
-    async fn hit(&self, limit: &Limit, key: &str, now: Timestamp) -> Result<(), Limited> {
-        let key = format!("{}|{key}", limit.name);
+impl InProcessLimiter {
+    pub(crate) fn count(&self, attempt: Attempt<'_>, now: Timestamp) -> Hit {
+        let key = format!("{}|{}", attempt.what, attempt.by);
         let shard = self.spread.hash_one(&key) as usize % SHARDS;
         let mut windows = self.shards[shard]
             .lock()
@@ -236,25 +228,30 @@ impl RateLimiter for InProcessLimiter {
             windows.retain(|_, (start, _)| *start > median);
         }
         let (start, count) = windows.entry(key).or_insert((now, 0));
-        if now.since(*start) >= limit.per {
+        if now.since(*start) >= attempt.per {
             (*start, *count) = (now, 0);
         }
-        if *count >= limit.attempts {
+        if *count >= attempt.allowed {
             let elapsed = now.since(*start).as_seconds();
-            let left = limit.per.as_seconds().saturating_sub(elapsed).max(1);
-            return Err(Limited {
+            let left = attempt.per.as_seconds().saturating_sub(elapsed).max(1);
+            return Hit::TooMany {
                 retry_after: Lifetime::seconds(left),
-            });
+            };
         }
         *count += 1;
-        Ok(())
+        Hit::Allowed
+    }
+}
+
+#[async_trait]
+impl RateLimiter for InProcessLimiter {
+    async fn hit(&self, attempt: Attempt<'_>, now: Timestamp) -> Result<Hit, StorageError> {
+        Ok(self.count(attempt, now))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use oauth_testkit::block_on;
-
     use super::*;
 
     #[test]
@@ -267,8 +264,18 @@ mod tests {
         for number in 0..200_000 {
             let now = Timestamp::from_unix(1_800_000_000 + number / 1_000);
             let key = number.to_string();
-            let counted = block_on(limiter.hit(&Limit::SIGN_IN, &key, now));
-            assert_eq!(counted, Ok(()));
+            let Limit {
+                name: what,
+                attempts: allowed,
+                per,
+            } = Limit::SIGN_IN;
+            let attempt = Attempt {
+                what,
+                by: &key,
+                allowed,
+                per,
+            };
+            assert_eq!(limiter.count(attempt, now), Hit::Allowed);
         }
         let held = |shard: &Mutex<HashMap<_, _>>| shard.lock().unwrap().len();
         assert!(limiter.shards.iter().map(held).sum::<usize>() <= 100_000);

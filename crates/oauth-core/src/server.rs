@@ -5,7 +5,7 @@ use std::ops::Deref;
 use std::sync::{Arc, RwLock};
 
 use oauth_jose::{MacKey, PublicJwk};
-use oauth_storage::{ClientRecord, Epochs, Storage, StorageError};
+use oauth_storage::{Attempt, ClientRecord, Epochs, Hit, Storage, StorageError};
 use oauth_types::env::{Clock, Entropy};
 use oauth_types::metadata::AuthorizationServerMetadata;
 use oauth_types::{Subject, Timestamp};
@@ -122,6 +122,8 @@ pub struct Shared {
     pub(crate) client_keys: KeyCache,
     /// Makes the pseudonyms of people in events.
     names: MacKey,
+    /// What is counted while the limiter fails.
+    own_counts: InProcessLimiter,
     ports: Ports,
 }
 
@@ -163,6 +165,7 @@ impl AuthorizationServer {
             ring: RwLock::new(Arc::new(ring)),
             root: root.clone(),
             documents: Documents::default(),
+            own_counts: InProcessLimiter::default(),
             client_keys: KeyCache::default(),
             names,
             ports,
@@ -212,7 +215,7 @@ impl AuthorizationServer {
     }
 
     /// Counts one attempt of something under `key`, unless policy has it off, and notes it when
-    /// that was one too many.
+    /// that was one too many. While the limiter fails, this process counts for itself.
     ///
     /// # Errors
     /// [`Limited`] with the time after which to try again.
@@ -220,11 +223,27 @@ impl AuthorizationServer {
         let Some(limit) = &self.policy().limits.of(limit) else {
             return Ok(());
         };
-        let counted = self.ports.limiter.hit(limit, &bounded(key), now).await;
-        if counted.is_err() {
-            self.record(Event::Limited { limit: limit.name });
+        let attempt = Attempt {
+            what: limit.name,
+            by: &bounded(key),
+            allowed: limit.attempts,
+            per: limit.per,
+        };
+        let hit = match self.ports.limiter.hit(attempt, now).await {
+            Ok(hit) => hit,
+            // Neither may everybody guess freely because a counter is gone, nor nobody sign in.
+            Err(_) => {
+                self.record(Event::NotCounted { limit: limit.name });
+                self.own_counts.count(attempt, now)
+            }
+        };
+        match hit {
+            Hit::Allowed => Ok(()),
+            Hit::TooMany { retry_after } => {
+                self.record(Event::Limited { limit: limit.name });
+                Err(Limited { retry_after })
+            }
         }
-        counted
     }
 
     /// Where documents from elsewhere come from.

@@ -3,13 +3,14 @@
 use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use oauth_core::storage::Storage;
+use oauth_core::storage::{Storage, StorageError, StorageErrorKind};
 use oauth_core::types::registration::ClientMetadata;
 use oauth_core::types::{ClientId, Lifetime, Timestamp};
 use oauth_core::{
-    Context, Event, EventSink, InProcessLimiter, Limit, Noted, RegistrationError, Source,
+    Attempt, Context, Event, EventSink, Hit, InProcessLimiter, Limit, Noted, RateLimiter,
+    RegistrationError, Source,
 };
 use oauth_storage_memory::MemoryStorage;
 use oauth_testkit::block_on;
@@ -72,6 +73,54 @@ fn one_source_gets_no_further_than_its_quota() {
     assert!(block_on(world.server.within(many_sources(8)).register(small(FLOOD))).is_ok());
     world.clock.advance(Limit::REGISTRATION.per);
     assert!(block_on(world.server.within(source).register(small(FLOOD + 1))).is_ok());
+}
+
+/// A limiter that fails neither opens the door nor shuts it: this process counts for itself, says
+/// so, and goes back to the limiter when that works again.
+#[test]
+fn while_the_limiter_fails_the_process_counts_for_itself() {
+    #[derive(Clone, Default)]
+    struct Flaky {
+        works: Arc<AtomicBool>,
+        not_counted: Arc<AtomicUsize>,
+    }
+    #[async_trait::async_trait]
+    impl RateLimiter for Flaky {
+        async fn hit(&self, _: Attempt<'_>, _: Timestamp) -> Result<Hit, StorageError> {
+            match self.works.load(Ordering::SeqCst) {
+                true => Ok(Hit::Allowed),
+                false => Err(StorageErrorKind::Unavailable.into()),
+            }
+        }
+    }
+    impl EventSink for Flaky {
+        fn record(&self, noted: &Noted<'_>) {
+            if matches!(
+                noted.event(),
+                Event::NotCounted {
+                    limit: "registration"
+                }
+            ) {
+                self.not_counted.fetch_add(1, Ordering::SeqCst);
+            }
+        }
+    }
+    let flaky = Flaky::default();
+    let limiter = flaky.clone();
+    let (world, _) = world(|builder| {
+        builder
+            .events(flaky.clone())
+            .ports(|ports| ports.limiter(limiter))
+    });
+    let register = |number| block_on(world.server.within(many_sources(7)).register(small(number)));
+    let allowed = Limit::REGISTRATION.attempts;
+    for number in 0..allowed + 5 {
+        assert_eq!(register(number).is_ok(), number < allowed, "{number}");
+    }
+    let not_counted = flaky.not_counted.load(Ordering::SeqCst);
+    assert_eq!(not_counted, allowed as usize + 5);
+    flaky.works.store(true, Ordering::SeqCst);
+    assert!(register(allowed).is_ok(), "the limiter is asked again");
 }
 
 /// AS-DCR-15: from ever new sources, without any limit on each, at most ten thousand clients;

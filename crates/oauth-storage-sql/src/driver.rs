@@ -4,6 +4,8 @@ use std::future::Future;
 
 use oauth_storage::StorageError;
 
+use crate::statements::Dialect;
+
 /// A value for a placeholder.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Value<'a> {
@@ -21,7 +23,10 @@ pub(crate) struct Row {
 
 /// Runs single statements, each in a transaction of its own, and says what its failures mean.
 pub(crate) trait Driver: Send + Sync + 'static {
-    /// Runs a statement that writes, once, and answers the number of affected rows.
+    const DIALECT: Dialect;
+
+    /// Runs a statement that writes, once, and answers the number of affected rows: none for an
+    /// insertion under a key that is taken.
     ///
     /// Fails with `Indeterminate` as soon as the statement may have been carried out.
     fn write(

@@ -9,7 +9,8 @@
 //! [`sweep`](oauth_storage::RecordStore::sweep) is called. No `RETURNING`, no stored procedures,
 //! no trigger: any tool can read the tables, and `doc` is plain JSON.
 //!
-//! Each dialect is a feature; `sqlite` is on by default.
+//! Each dialect is a feature: `sqlite`, which is on by default, `postgres`, and `mysql` for MySQL
+//! and MariaDB.
 //!
 //! ```
 //! use oauth_storage::{Insert, Storage, SubjectRecord};
@@ -32,18 +33,36 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-#![cfg_attr(
-    not(feature = "sqlite"),
-    expect(dead_code, reason = "no dialect uses the tables")
-)]
+#[cfg(not(any(feature = "sqlite", feature = "postgres", feature = "mysql")))]
+compile_error!("choose a dialect: `sqlite`, `postgres` or `mysql`");
 
+mod connections;
 mod driver;
+mod finish;
 mod key;
+mod schema;
 mod statements;
+mod storage;
 mod table;
+#[cfg(feature = "sqlite")]
+mod together;
 
+#[cfg(feature = "mysql")]
+mod mysql;
+#[cfg(feature = "postgres")]
+mod postgres;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+mod server;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
+#[cfg(feature = "mysql")]
+pub use mysql::MySqlStorage;
+#[cfg(feature = "postgres")]
+pub use postgres::PostgresStorage;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+pub use server::error::ConnectError;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+pub use server::settings::{ServerSettings, Weakness};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{OpenError, SqliteSettings, SqliteStorage};

@@ -1,27 +1,31 @@
 //! SQLite: one file, one writer, several readers.
 
-mod connections;
 mod error;
 mod migrations;
+mod writer;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use oauth_storage::{
-    ClientRecord, ConsentRecord, GrantRecord, KeyRingRecord, RecordStore, RegistrationPageRecord,
-    ReplayRecord, Storage, StorageError, SubjectRecord,
-};
+use oauth_storage::{StorageError, StorageErrorKind};
 use oauth_types::TenantId;
 use oauth_types::env::{Entropy, OsEntropy};
-use sqlx::sqlite::{SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use sqlx::sqlite::{
+    SqliteArguments, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous,
+};
 use sqlx::{ConnectOptions, Row as _, Sqlite};
+use tokio::time::Instant;
 
 pub use self::error::OpenError;
 
-use self::connections::Connections;
-use self::error::{meaning_of_read, meaning_of_write};
+use self::error::{is_broken, meaning_of_read};
+use self::writer::Writer;
+use crate::connections::{Connections, NoConnection, Open};
 use crate::driver::{Driver, Row, Value};
+use crate::finish::finish;
+use crate::statements::Dialect;
+use crate::storage::delegate;
 use crate::table::Tables;
 
 /// A store in an SQLite file, as one tenant sees it. Clones share the connections.
@@ -114,14 +118,18 @@ impl SqliteStorage {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(settings.patience)
+            // The bundles of the writer.
+            .statement_cache_capacity(512)
             .disable_statement_logging();
         let first = migrations::connect_and_migrate(&options, &file).await?;
         let reading = options.clone().pragma("query_only", "ON");
+        let writing = Connections::new(File(options), 1);
+        writing.put_in(first);
         let connected = Connected {
-            writer: Connections::new(options, 1, settings.patience),
-            readers: Connections::new(reading, settings.readers.max(1), settings.patience),
+            writer: Writer::new(writing, settings.patience),
+            readers: Connections::new(File(reading), settings.readers),
+            patience: settings.patience,
         };
-        connected.writer.put_in(first);
         Ok(Self(Tables::new(connected, settings.entropy)))
     }
 
@@ -136,62 +144,53 @@ impl SqliteStorage {
     pub async fn close(&self) {
         let connected = self.0.driver();
         connected.readers.close().await;
-        connected.writer.close().await;
+        connected.writer.connections().close().await;
     }
 }
 
-impl std::fmt::Debug for SqliteStorage {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SqliteStorage").finish_non_exhaustive()
-    }
-}
+delegate! { SqliteStorage, 0 }
 
-impl Storage for SqliteStorage {
-    fn grants(&self) -> &dyn RecordStore<GrantRecord> {
-        &self.0
-    }
-    fn clients(&self) -> &dyn RecordStore<ClientRecord> {
-        &self.0
-    }
-    fn subjects(&self) -> &dyn RecordStore<SubjectRecord> {
-        &self.0
-    }
-    fn keys(&self) -> &dyn RecordStore<KeyRingRecord> {
-        &self.0
-    }
-    fn consents(&self) -> &dyn RecordStore<ConsentRecord> {
-        &self.0
-    }
-    fn replays(&self) -> &dyn RecordStore<ReplayRecord> {
-        &self.0
-    }
-    fn registrations(&self) -> &dyn RecordStore<RegistrationPageRecord> {
-        &self.0
-    }
-}
-
-/// SQLite lets one connection write at a time. Ours queue for a single one in the order in which
-/// they come, instead of waking up by chance to try again; other processes are waited for inside
-/// SQLite.
+/// SQLite lets one connection write at a time. Ours queue for a single one, instead of waking up
+/// by chance to try again; other processes are waited for inside SQLite.
 struct Connected {
-    writer: Connections,
-    readers: Connections,
+    writer: Writer,
+    readers: Arc<Connections<File>>,
+    patience: Duration,
+}
+
+/// How to open the file. A connection is a thread of this process, so it works as long as it is there.
+struct File(SqliteConnectOptions);
+
+impl Open for File {
+    type Connection = SqliteConnection;
+    const TRUSTED: Duration = Duration::MAX;
+
+    async fn open(&self) -> Result<SqliteConnection, sqlx::Error> {
+        self.0.connect().await
+    }
+
+    async fn works(&self, _: &mut SqliteConnection) -> bool {
+        true
+    }
+}
+
+fn no_connection(error: NoConnection) -> StorageError {
+    let kind = match &error {
+        NoConnection::Failed(error) => meaning_of_read(error),
+        _ => StorageErrorKind::Unavailable,
+    };
+    StorageError::new(kind, error)
 }
 
 impl Driver for Connected {
+    const DIALECT: Dialect = Dialect::Sqlite;
+
     async fn write(
         &self,
         statement: &'static str,
         values: &[Value<'_>],
     ) -> Result<u64, StorageError> {
-        let mut connection = self.writer.take().await?;
-        match bound(statement, values).execute(connection.get()).await {
-            Ok(done) => Ok(done.rows_affected()),
-            Err(error) => {
-                connection.discard_if_broken(&error);
-                Err(StorageError::new(meaning_of_write(&error), error))
-            }
-        }
+        self.writer.write(statement, values).await
     }
 
     async fn read(
@@ -199,33 +198,37 @@ impl Driver for Connected {
         statement: &'static str,
         values: &[Value<'_>],
     ) -> Result<Vec<Row>, StorageError> {
-        let mut connection = self.readers.take().await?;
-        let rows = bound(statement, values).fetch_all(connection.get()).await;
-        rows.and_then(|rows| {
-            let row = |row: sqlx::sqlite::SqliteRow| {
-                Ok(Row {
-                    id: row.try_get(0)?,
-                    revision: row.try_get(1)?,
-                    doc: row.try_get(2)?,
-                })
-            };
-            rows.into_iter().map(row).collect()
+        let query = bound(statement, values);
+        let deadline = Instant::now() + self.patience;
+        let mut taken = self.readers.take(deadline).await.map_err(no_connection)?;
+        finish(async move {
+            let rows = query.fetch_all(taken.get()).await;
+            if !rows.as_ref().is_err_and(is_broken) {
+                taken.put_back();
+            }
+            rows.and_then(|rows| rows.into_iter().map(row).collect())
+                .map_err(|error| StorageError::new(meaning_of_read(&error), error))
         })
-        .map_err(|error| {
-            connection.discard_if_broken(&error);
-            StorageError::new(meaning_of_read(&error), error)
-        })
+        .await
     }
 }
 
-fn bound<'q>(
+fn row(row: sqlx::sqlite::SqliteRow) -> Result<Row, sqlx::Error> {
+    Ok(Row {
+        id: row.try_get(0)?,
+        revision: row.try_get(1)?,
+        doc: row.try_get(2)?,
+    })
+}
+
+fn bound(
     statement: &'static str,
-    values: &[Value<'q>],
-) -> sqlx::query::Query<'q, Sqlite, SqliteArguments> {
+    values: &[Value<'_>],
+) -> sqlx::query::Query<'static, Sqlite, SqliteArguments> {
     values
         .iter()
         .fold(sqlx::query(statement), |query, value| match *value {
-            Value::Text(text) => query.bind(text),
+            Value::Text(text) => query.bind(text.to_owned()),
             Value::Number(number) => query.bind(number),
             Value::MaybeNumber(number) => query.bind(number),
         })
@@ -270,7 +273,9 @@ mod tests {
             .unwrap();
         runtime.block_on(async {
             let storage = SqliteStorage::open(&file).await.unwrap();
-            let mut writer = storage.0.driver().writer.take().await.unwrap();
+            let connections = storage.0.driver().writer.connections();
+            let soon = Instant::now() + Duration::from_secs(5);
+            let mut writer = connections.take(soon).await.unwrap();
             let level: Result<i64, _> = sqlx::query_scalar("PRAGMA synchronous")
                 .fetch_one(writer.get())
                 .await;

@@ -80,8 +80,8 @@ fn revision_of(row: &Row) -> Revision {
     Revision::new(row.revision.cast_unsigned())
 }
 
-fn statements_for<R: Record>() -> Result<&'static Statements, StorageError> {
-    statements::of(R::KIND).ok_or_else(|| {
+fn statements_for<D: Driver, R: Record>() -> Result<&'static Statements, StorageError> {
+    statements::of(D::DIALECT, R::KIND).ok_or_else(|| {
         StorageError::new(
             StorageErrorKind::Unavailable,
             "there is no table for this kind of record",
@@ -111,9 +111,13 @@ impl<'a> Columns<'a> {
 }
 
 impl<D: Driver> Tables<D> {
-    async fn row(&self, statements: &Statements, id: &str) -> Result<Option<Row>, StorageError> {
+    async fn row(
+        &self,
+        statements: &'static Statements,
+        id: &str,
+    ) -> Result<Option<Row>, StorageError> {
         let values = [Value::Text(&self.tenant), Value::Text(id)];
-        Ok(self.driver.read(statements.find, &values).await?.pop())
+        Ok(self.driver.read(&statements.find, &values).await?.pop())
     }
 }
 
@@ -133,7 +137,7 @@ impl<D: Driver, R: Record> RecordStore<R> for Tables<D> {
         ];
         let inserted = self
             .driver
-            .write(statements_for::<R>()?.insert, &values)
+            .write(&statements_for::<D, R>()?.insert, &values)
             .await?;
         Ok(if inserted == 1 {
             Insert::Inserted
@@ -145,7 +149,7 @@ impl<D: Driver, R: Record> RecordStore<R> for Tables<D> {
     async fn find(&self, id: &R::Id) -> Result<Option<Versioned<R>>, StorageError> {
         let text = id.to_string();
         let Some(row) = self
-            .row(statements_for::<R>()?, &key::column(&text))
+            .row(statements_for::<D, R>()?, &key::column(&text))
             .await?
         else {
             return Ok(None);
@@ -163,7 +167,7 @@ impl<D: Driver, R: Record> RecordStore<R> for Tables<D> {
     }
 
     async fn replace(&self, expected: Revision, record: R) -> Result<Replace, StorageError> {
-        let statements = statements_for::<R>()?;
+        let statements = statements_for::<D, R>()?;
         let id = record.id().to_string();
         let (id, columns) = (key::column(&id), Columns::of(&record)?);
         let (tenant, id) = (Value::Text(&self.tenant), Value::Text(&id));
@@ -176,21 +180,25 @@ impl<D: Driver, R: Record> RecordStore<R> for Tables<D> {
         let stays = [doc, date, tenant, id, revision, subject, client];
         let moves = [doc, date, subject, client, tenant, id, revision];
         let replaced = Replace::Replaced(Revision::new(expected.number() + 1));
-        if self.driver.write(statements.replace, &stays).await? == 1 {
+        if self.driver.write(&statements.replace, &stays).await? == 1 {
             return Ok(replaced);
         }
         // Nothing changed. Somebody was faster, or the record is listed elsewhere from now on; the
         // second write is as conditional as the first, so together they are still one.
         let values = [tenant, id];
-        match self.driver.read(statements.find, &values).await?.pop() {
+        match self.driver.read(&statements.find, &values).await?.pop() {
             None => return Ok(Replace::Missing),
             Some(row) if revision_of(&row) != expected => return Ok(Replace::Conflict),
             Some(_) => {}
         }
-        if self.driver.write(statements.relist, &moves).await? == 1 {
+        if self.driver.write(&statements.relist, &moves).await? == 1 {
             return Ok(replaced);
         }
-        let is_there = !self.driver.read(statements.find, &values).await?.is_empty();
+        let is_there = !self
+            .driver
+            .read(&statements.find, &values)
+            .await?
+            .is_empty();
         Ok(if is_there {
             Replace::Conflict
         } else {
@@ -199,12 +207,12 @@ impl<D: Driver, R: Record> RecordStore<R> for Tables<D> {
     }
 
     async fn delete(&self, id: &R::Id, expected: Revision) -> Result<Delete, StorageError> {
-        let statements = statements_for::<R>()?;
+        let statements = statements_for::<D, R>()?;
         let text = id.to_string();
         let id = key::column(&text);
         let revision = Value::Number(expected.number().cast_signed());
         let values = [Value::Text(&self.tenant), Value::Text(&id), revision];
-        if self.driver.write(statements.delete, &values).await? == 1 {
+        if self.driver.write(&statements.delete, &values).await? == 1 {
             return Ok(Delete::Deleted);
         }
         let is_there = self.row(statements, &id).await?.is_some();
@@ -216,10 +224,10 @@ impl<D: Driver, R: Record> RecordStore<R> for Tables<D> {
     }
 
     async fn list(&self, by: &Filter, page: &Page) -> Result<Listed<R>, StorageError> {
-        let statements = statements_for::<R>()?;
+        let statements = statements_for::<D, R>()?;
         let (statement, under) = match by {
-            Filter::Subject(subject) => (statements.by_subject, key::column(subject.as_str())),
-            Filter::Client(client) => (statements.by_client, key::column(client.as_str())),
+            Filter::Subject(subject) => (&statements.by_subject, key::column(subject.as_str())),
+            Filter::Client(client) => (&statements.by_client, key::column(client.as_str())),
             _ => {
                 let why = "there is no index for this filter";
                 return Err(StorageError::new(StorageErrorKind::Unavailable, why));
@@ -255,10 +263,10 @@ impl<D: Driver, R: Record> RecordStore<R> for Tables<D> {
     async fn sweep(&self, now: Timestamp, limit: usize) -> Result<usize, StorageError> {
         let (tenant, date) = (Value::Text(&self.tenant), Value::Number(seconds(now)));
         let limit = Value::Number(i64::try_from(limit).unwrap_or(i64::MAX));
-        let values = [tenant, date, tenant, date, limit];
+        let values = [tenant, date, limit];
         let swept = self
             .driver
-            .write(statements_for::<R>()?.sweep, &values)
+            .write(&statements_for::<D, R>()?.sweep, &values)
             .await?;
         Ok(usize::try_from(swept).unwrap_or(usize::MAX))
     }

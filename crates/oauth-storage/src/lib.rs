@@ -122,18 +122,22 @@
 //! }
 //! ```
 
+pub mod circuit;
 pub mod client;
 pub mod consent;
 pub mod digest_id;
 pub mod error;
 pub mod grant;
 pub mod key;
+pub mod key_text;
+pub mod limit;
 pub mod record;
 pub mod registration;
 pub mod replay;
 pub mod store;
 pub mod subject;
 
+pub use circuit::Circuit;
 pub use client::{
     ClientLifetimes, ClientRecord, ClientRegistration, ClientSecret, GrantType,
     TokenEndpointAuthMethod,
@@ -146,6 +150,7 @@ pub use grant::{
     RefreshTokenRecord,
 };
 pub use key::{KeyRingId, KeyRingRecord};
+pub use limit::{Attempt, Hit, RateLimiter};
 pub use record::{Kind, Record, Shape};
 pub use registration::{PageNumber, RegistrationEntry, RegistrationPageRecord};
 pub use replay::ReplayRecord;

@@ -5,7 +5,8 @@
 //! to let others get in between.
 //!
 //! **Absences.** No tokio, no HTTP, no ambient clock or randomness; no files, unless [`canary`] is told
-//! where to keep logs.
+//! where to keep logs. With the feature `servers`, and only then, a module that starts real database
+//! servers.
 
 pub mod canary;
 pub mod contract;
@@ -15,6 +16,8 @@ pub mod faults;
 pub mod flows;
 pub mod parity;
 pub mod races;
+#[cfg(all(feature = "servers", unix))]
+pub mod servers;
 pub mod signer;
 
 pub use documents::Documents;

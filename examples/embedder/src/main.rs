@@ -11,10 +11,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use axum::{Router, http::HeaderMap, routing::get};
 use oauth_axum::{BearerLayer, Claims, OAuthService, ProtectedResource};
+use oauth_core::storage::StorageError;
 use oauth_core::types::env::{OsEntropy, SystemClock};
 use oauth_core::types::{Issuer, Lifetime, ResourceUri, Scope, Subject, Timestamp};
 use oauth_core::{
-    Approval, Authentication, AuthorizationServer, Limit, Limited, Ports, RateLimiter,
+    Approval, Attempt, Authentication, AuthorizationServer, Hit, Ports, RateLimiter,
     ResourcePolicy, RootSecret, ServerConfig,
 };
 use oauth_http::server::{AccountPages, Interaction, InteractionError};
@@ -101,15 +102,15 @@ struct TenAMinute(Mutex<HashMap<String, (Timestamp, u32)>>);
 
 #[async_trait]
 impl RateLimiter for TenAMinute {
-    async fn hit(&self, limit: &Limit, key: &str, now: Timestamp) -> Result<(), Limited> {
+    async fn hit(&self, attempt: Attempt<'_>, now: Timestamp) -> Result<Hit, StorageError> {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        counts.retain(|_, (since, _)| now.since(*since) < Lifetime::minutes(1));
-        let (_, count) = counts
-            .entry(format!("{}|{key}", limit.name))
-            .or_insert((now, 0));
-        *count += 1;
         let retry_after = Lifetime::minutes(1);
-        (*count <= 10).then_some(()).ok_or(Limited { retry_after })
+        counts.retain(|_, (since, _)| now.since(*since) < retry_after);
+        let key = format!("{}|{}", attempt.what, attempt.by);
+        let (_, count) = counts.entry(key).or_insert((now, 0));
+        *count += 1;
+        let too_many = Hit::TooMany { retry_after };
+        Ok(if *count > 10 { too_many } else { Hit::Allowed })
     }
 }
 

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::Parser;
 use oauth_core::types::Issuer;
 
+use crate::data::Store;
 use crate::look::Look;
 
 /// An MCP server protected by its own OAuth 2.1 authorization server.
@@ -26,8 +27,16 @@ pub(crate) struct Flags {
     /// How clients reach this server, when that is not the listening address.
     #[arg(long, value_name = "URL")]
     pub(crate) public_url: Option<String>,
-    /// Where records are kept: a folder, `memory`, or `sqlite:FILE`.
-    #[arg(long, default_value = ".quickstart", value_name = "WHERE")]
+    /// Where records are kept: a folder, `memory`, `sqlite:FILE`, or the URL of a database that begins
+    /// with `postgres://`, `mysql://` or `redis://` (`rediss://` for TLS).
+    /// What has a password belongs into the variable, which others on this machine cannot read.
+    #[arg(
+        long,
+        default_value = ".quickstart",
+        value_name = "WHERE",
+        env = "OAUTH_DATA",
+        hide_env_values = true
+    )]
     pub(crate) data: String,
     /// Which web framework serves it.
     #[arg(long, default_value = "axum", value_name = "NAME", value_parser = ["axum"])]
@@ -127,11 +136,20 @@ impl Flags {
     }
 
     /// Says where everything is and what to type next.
-    pub(crate) fn announce(&self, origin: &str, issuer: &Issuer, place: &str, user: (&str, &str)) {
+    pub(crate) fn announce(
+        &self,
+        origin: &str,
+        issuer: &Issuer,
+        store: &Store,
+        user: (&str, &str),
+    ) {
         println!("MCP server      {origin}/mcp");
         println!("Who am I        {origin}/whoami");
         println!("Issuer          {issuer}");
-        println!("Records         {place}");
+        println!("Records         {}", store.place);
+        for warning in &store.warnings {
+            println!("WEAK            {warning}");
+        }
         println!("Sign in as      {} / {}", user.0, user.1);
         if !self.danger_auto_approve {
             println!("Who has access  {issuer}/account  (see it, end it, sign out)");

@@ -9,9 +9,10 @@ use std::sync::Arc;
 use oauth_core::storage::{GrantType, Storage, TokenEndpointAuthMethod};
 use oauth_core::types::env::OsEntropy;
 use oauth_core::types::{ClientId, ResourceUri, SecretHash, SecretText};
-use oauth_core::{PreregisteredClient, RootSecret};
+use oauth_core::{PreregisteredClient, RateLimiter, RootSecret};
 use oauth_storage_memory::MemoryStorage;
-use oauth_storage_sql::SqliteStorage;
+use oauth_storage_redis::RedisStorage;
+use oauth_storage_sql::{MySqlStorage, PostgresStorage, SqliteStorage};
 
 use crate::cli::Flags;
 
@@ -23,24 +24,36 @@ pub(crate) struct Store {
     pub(crate) storage: Arc<dyn Storage>,
     /// Where it is, for people.
     pub(crate) place: String,
+    /// What is weaker about it than it should be, for people.
+    pub(crate) warnings: Vec<String>,
+    /// Counts attempts for everybody who shares the store, if it can.
+    pub(crate) limiter: Option<Arc<dyn RateLimiter>>,
 }
 
 /// Opens what `--data` names.
 pub(crate) async fn open(data: &str) -> Result<Store, Box<dyn Error>> {
     if data == "memory" {
         let place = "in memory, gone when the server stops".to_owned();
-        return Ok(Store {
-            storage: Arc::new(MemoryStorage::new()),
-            place,
-        });
+        return Ok(Store::new(MemoryStorage::new(), place));
     }
     let file = match data.split_once(':') {
         Some(("sqlite", file)) => PathBuf::from(file.strip_prefix("//").unwrap_or(file)),
-        Some((scheme @ ("postgres" | "postgresql" | "mysql" | "redis" | "rediss"), _)) => {
-            return Err(format!(
-                "--data {scheme}: is not built yet; use a folder, memory or sqlite:FILE"
-            )
-            .into());
+        Some(("postgres" | "postgresql", _)) => {
+            let storage = PostgresStorage::connect(data).await?;
+            let place = format!("PostgreSQL, {}", storage.place());
+            return Ok(Store::new(storage.clone(), place).warning(storage.weaknesses()));
+        }
+        Some(("mysql" | "mariadb", _)) => {
+            let storage = MySqlStorage::connect(data).await?;
+            let place = format!("MySQL, {}", storage.place());
+            return Ok(Store::new(storage.clone(), place).warning(storage.weaknesses()));
+        }
+        Some(("redis" | "rediss", _)) => {
+            let storage = RedisStorage::connect(data).await?;
+            let place = format!("Redis, {}", storage.place());
+            let mut store = Store::new(storage.clone(), place).warning(storage.weaknesses());
+            store.limiter = Some(Arc::new(storage));
+            return Ok(store);
         }
         _ => Path::new(data).join("oauth.sqlite"),
     };
@@ -51,10 +64,23 @@ pub(crate) async fn open(data: &str) -> Result<Store, Box<dyn Error>> {
         private_folder(folder)?;
     }
     let storage = SqliteStorage::open(&file).await?;
-    Ok(Store {
-        storage: Arc::new(storage),
-        place: file.display().to_string(),
-    })
+    Ok(Store::new(storage, file.display().to_string()))
+}
+
+impl Store {
+    fn new(storage: impl Storage + 'static, place: String) -> Self {
+        Self {
+            storage: Arc::new(storage),
+            place,
+            warnings: Vec::new(),
+            limiter: None,
+        }
+    }
+
+    fn warning(mut self, weak: &[impl ToString]) -> Self {
+        self.warnings = weak.iter().map(ToString::to_string).collect();
+        self
+    }
 }
 
 /// The root secret, with those that open the keys beside it.

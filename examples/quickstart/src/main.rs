@@ -91,6 +91,8 @@ async fn run(flags: Flags) -> Result<(), Box<dyn Error>> {
     if flags.danger_no_rate_limits {
         ports = ports.limiter(DangerNoLimits);
         config.policy.grants_per_client = usize::MAX;
+    } else if let Some(limiter) = &store.limiter {
+        ports = ports.limiter(Arc::clone(limiter));
     }
     // Clients may bring a document about themselves instead of registering.
     match documents(&flags, &issuer) {
@@ -133,7 +135,7 @@ async fn run(flags: Flags) -> Result<(), Box<dyn Error>> {
         .merge(oauth_axum::authorization_server(service));
 
     tokio::spawn(tend(server));
-    flags.announce(&origin, &issuer, &store.place, (USER, PASSWORD));
+    flags.announce(&origin, &issuer, &store, (USER, PASSWORD));
     serve::until_signal(listener, app, stop_tools).await
 }
 

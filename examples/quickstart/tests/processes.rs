@@ -2,9 +2,11 @@
 
 mod common;
 
+use std::io::{BufRead, BufReader};
 use std::sync::Barrier;
 
 use common::{Answer, Client, Folder, Quickstart, free_port, get, post};
+use oauth_testkit::servers::{MariaDb, Postgres};
 
 const AUTO: &str = "--danger-auto-approve";
 
@@ -102,11 +104,33 @@ fn a_client_manages_its_registration() {
 /// Sixty-four racers, every other one at the other process, on one SQLite file.
 #[test]
 fn two_processes_on_one_file_race_like_one() {
-    let folder = Folder::new("two");
+    two_processes_race_like_one("two", ".quickstart");
+}
+
+#[test]
+fn two_processes_on_one_postgres_database_race_like_one() {
+    let Some(server) = Postgres::shared() else {
+        return;
+    };
+    two_processes_race_like_one("two-postgres", server.database().url());
+}
+
+#[test]
+fn two_processes_on_one_mariadb_database_race_like_one() {
+    let Some(server) = MariaDb::shared() else {
+        return;
+    };
+    two_processes_race_like_one("two-mariadb", server.database().url());
+}
+
+fn two_processes_race_like_one(name: &str, data: &str) {
+    let folder = Folder::new(name);
     let (port, other) = (free_port(), free_port());
     let url = format!("http://127.0.0.1:{port}");
-    let first = Quickstart::start(&folder.0, port, &[AUTO]);
-    let second = Quickstart::start(&folder.0, other, &[AUTO, "--public-url", &url]);
+    let data = ["--data", data, AUTO];
+    let first = Quickstart::start(&folder.0, port, &data);
+    let public = [&data[..], &["--public-url", &url]].concat();
+    let second = Quickstart::start(&folder.0, other, &public);
     let client = Client::register(first.address);
     let clients = [
         client.clone(),
@@ -200,7 +224,7 @@ fn well_known_credentials_stay_on_this_machine() {
             "--listen",
             "127.0.0.1:0",
             "--data",
-            "postgres://localhost/x",
+            "postgres://127.0.0.1:1/x",
         ],
         vec!["--listen", "127.0.0.1:0", "--issuer-path", "auth"],
     ] {
@@ -214,6 +238,31 @@ fn well_known_credentials_stay_on_this_machine() {
         assert!(!output.status.success(), "{flags:?}");
         assert!(output.stderr.starts_with(b"error: "), "{flags:?}");
     }
+}
+
+#[test]
+fn a_weak_setting_of_postgres_is_named_at_the_start() {
+    let Some(server) = Postgres::shared() else {
+        return;
+    };
+    let (folder, database) = (Folder::new("weak"), server.database());
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_quickstart"))
+        .current_dir(&folder.0)
+        .args(["--listen", "127.0.0.1:0"])
+        .env("OAUTH_DATA", database.url())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let said = BufReader::new(child.stdout.take().unwrap()).lines();
+    let said: Vec<_> = said
+        .map_while(Result::ok)
+        .take_while(|line| !line.starts_with("Sign in"))
+        .collect();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let starts = |start: &str| said.iter().any(|line| line.starts_with(start));
+    assert!(starts("WEAK            fsync is off: "), "{said:?}");
+    assert!(starts("Records         PostgreSQL, 127.0.0.1:"), "{said:?}");
 }
 
 #[test]

@@ -105,6 +105,22 @@ pub(super) fn meaning_of_read(error: &sqlx::Error) -> StorageErrorKind {
     }
 }
 
+/// Whether a write is refused for what it is, so that others beside it may succeed.
+pub(super) fn is_about_one(error: &sqlx::Error) -> bool {
+    matches!(
+        code(error),
+        Some(ERROR | TOO_BIG | CONSTRAINT | MISMATCH | NO_MEMORY)
+    )
+}
+
+/// Whether the connection's thread has ended.
+pub(super) fn is_broken(error: &sqlx::Error) -> bool {
+    matches!(
+        error,
+        sqlx::Error::WorkerCrashed | sqlx::Error::Io(_) | sqlx::Error::Protocol(_)
+    )
+}
+
 // Primary result codes (https://www.sqlite.org/rescode.html).
 const ERROR: i32 = 1;
 const PERMISSION: i32 = 3;

@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
-use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
+use sqlx::migrate::MigrateError;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
-use sqlx::{ConnectOptions, Connection, SqlSafeStr};
+use sqlx::{ConnectOptions, Connection};
 
 use super::error::{BUSY, OpenError, code};
+use crate::schema::{self, Migrations};
 
-/// In order. A migration that was ever released is never changed: its digest is in every file.
-const MIGRATIONS: &[(i64, &str, &str)] = &[
+const MIGRATIONS: Migrations = &[
     (
         1,
         "records",
@@ -62,28 +62,25 @@ pub(super) async fn connect_and_migrate(
         .begin_with("BEGIN IMMEDIATE")
         .await
         .map_err(failed)?;
-    let migrated = migrator().run_direct(None, &mut *transaction, false).await;
+    let migrator = schema::migrator(MIGRATIONS);
+    let migrated = migrator.run_direct(None, &mut *transaction, false).await;
     migrated.map_err(|error| explain(file, error))?;
+    let applied = sqlx::query_as(schema::APPLIED)
+        .fetch_all(&mut *transaction)
+        .await;
+    if let Some(found) = schema::too_new(MIGRATIONS, &applied.map_err(failed)?) {
+        return Err(OpenError::SchemaTooNew {
+            file: file.to_owned(),
+            found,
+            known: schema::newest(MIGRATIONS),
+        });
+    }
     transaction.commit().await.map_err(failed)?;
     Ok(connection)
 }
 
-fn migrator() -> Migrator {
-    let migration = |(version, name, sql): &(i64, &'static str, &'static str)| {
-        let text = sql.into_sql_str();
-        Migration::new(*version, (*name).into(), MigrationType::Simple, text, false)
-    };
-    Migrator::with_migrations(MIGRATIONS.iter().map(migration).collect())
-}
-
 fn explain(file: &Path, error: MigrateError) -> OpenError {
-    let known = MIGRATIONS.last().map_or(0, |migration| migration.0);
     match error {
-        MigrateError::VersionMissing(found) if found > known => OpenError::SchemaTooNew {
-            file: file.to_owned(),
-            found,
-            known,
-        },
         MigrateError::Execute(error) => OpenError::of(file, error),
         error => OpenError::Schema {
             file: file.to_owned(),
@@ -98,7 +95,7 @@ mod tests {
     use sqlx::Executor;
 
     use super::*;
-    use crate::statements;
+    use crate::statements::{self, Dialect};
 
     #[test]
     fn no_statement_scans_a_table() {
@@ -112,12 +109,8 @@ mod tests {
                 connection.execute(*sql).await.unwrap();
             }
             for kind in Kind::ALL {
-                let on = statements::of(kind).unwrap();
-                let lists = [on.by_subject, on.by_client];
-                for statement in [on.find, on.replace, on.relist, on.delete, on.sweep]
-                    .into_iter()
-                    .chain(lists)
-                {
+                let on = statements::of(Dialect::Sqlite, kind).unwrap();
+                for statement in statements::on_rows(on) {
                     let explain = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}"));
                     let plan = sqlx::query_as::<_, (i64, i64, i64, String)>(explain);
                     for (.., step) in plan.fetch_all(&mut connection).await.unwrap() {
@@ -131,22 +124,6 @@ mod tests {
 
     #[test]
     fn every_file_of_the_folder_is_in_the_list() {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/migrations/sqlite");
-        let mut files: Vec<_> = std::fs::read_dir(folder)
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect();
-        files.sort();
-        let listed: Vec<_> = MIGRATIONS
-            .iter()
-            .map(|(version, name, _)| format!("{version:04}_{name}.sql"))
-            .collect();
-        assert_eq!(files, listed);
-        assert!(
-            MIGRATIONS
-                .iter()
-                .zip(1..)
-                .all(|(migration, number)| migration.0 == number)
-        );
+        schema::is_the_folder(MIGRATIONS, "sqlite");
     }
 }

@@ -1,5 +1,8 @@
 //! Files that go away, and a runtime that all tests share.
 
+pub(crate) mod both;
+pub(crate) mod proxy;
+
 use std::future::Future;
 use std::path::PathBuf;
 use std::sync::LazyLock;

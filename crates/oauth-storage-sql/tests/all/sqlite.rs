@@ -1,14 +1,11 @@
 //! What the contract cannot ask of every store: several openers of one file, files that are
 //! opened again, and files that are locked, damaged or not ours.
-#![cfg(feature = "sqlite")]
-
-mod common;
 
 use std::error::Error;
 use std::sync::Barrier;
 use std::time::Duration;
 
-use common::{TemporaryFile, block_on};
+use crate::common::{TemporaryFile, block_on};
 use oauth_storage::{Filter, Insert, Page, Replace, Storage, StorageErrorKind, SubjectRecord};
 use oauth_storage_sql::{OpenError, SqliteSettings, SqliteStorage};
 use oauth_testkit::contract::samples::{Sample, grant};

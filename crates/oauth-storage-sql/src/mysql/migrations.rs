@@ -1,0 +1,164 @@
+//! The tables, and how an older database gets them.
+
+use sqlx::migrate::MigrateError;
+use sqlx::mysql::MySqlConnection;
+
+use crate::schema::{self, Migrations};
+use crate::server::error::ConnectError;
+
+pub(super) const MIGRATIONS: Migrations = &[
+    (
+        1,
+        "grants",
+        include_str!("../../migrations/mysql/0001_grants.sql"),
+    ),
+    (
+        2,
+        "clients",
+        include_str!("../../migrations/mysql/0002_clients.sql"),
+    ),
+    (
+        3,
+        "subjects",
+        include_str!("../../migrations/mysql/0003_subjects.sql"),
+    ),
+    (
+        4,
+        "key_rings",
+        include_str!("../../migrations/mysql/0004_key_rings.sql"),
+    ),
+    (
+        5,
+        "consents",
+        include_str!("../../migrations/mysql/0005_consents.sql"),
+    ),
+    (
+        6,
+        "replays",
+        include_str!("../../migrations/mysql/0006_replays.sql"),
+    ),
+    (
+        7,
+        "registration_pages",
+        include_str!("../../migrations/mysql/0007_registration_pages.sql"),
+    ),
+];
+
+/// Seconds to wait for another process that is at it.
+const PATIENCE: i64 = 120;
+
+/// Brings the tables up to date, under a lock that keeps other processes waiting and goes with the
+/// connection.
+pub(super) async fn run(connection: &mut MySqlConnection, place: &str) -> Result<(), ConnectError> {
+    let schema = |source: Box<dyn std::error::Error + Send + Sync>| ConnectError::Schema {
+        place: place.to_owned(),
+        source,
+    };
+    let lock = "SELECT GET_LOCK(CONCAT('oauth ', SHA1(DATABASE())), ?)";
+    let locked: Result<Option<i64>, _> = sqlx::query_scalar(lock)
+        .bind(PATIENCE)
+        .fetch_one(&mut *connection)
+        .await;
+    if locked.map_err(|error| schema(error.into()))? != Some(1) {
+        return Err(schema(
+            "another process has been at it for two minutes".into(),
+        ));
+    }
+    migrate(connection)
+        .await
+        .map_err(|error| schema(error.into()))?;
+    let applied: Result<Vec<(i64, String)>, _> = sqlx::query_as(schema::APPLIED)
+        .fetch_all(&mut *connection)
+        .await;
+    let applied = applied.map_err(|error| schema(error.into()))?;
+    match schema::too_new(MIGRATIONS, &applied) {
+        Some(found) => Err(ConnectError::SchemaTooNew {
+            place: place.to_owned(),
+            found,
+            known: schema::newest(MIGRATIONS),
+        }),
+        None => Ok(()),
+    }
+}
+
+/// A migration that was interrupted is marked as begun. It can be repeated, so it is.
+async fn migrate(connection: &mut MySqlConnection) -> Result<(), MigrateError> {
+    let mut migrator = schema::migrator(MIGRATIONS);
+    migrator.set_locking(false);
+    match migrator.run_direct(None, connection, false).await {
+        Err(MigrateError::Dirty(_)) => {
+            let forget = "DELETE FROM _sqlx_migrations WHERE success = FALSE";
+            sqlx::query(forget).execute(&mut *connection).await?;
+            migrator.run_direct(None, connection, false).await
+        }
+        done => done,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use oauth_storage::Kind;
+    use oauth_testkit::servers::MariaDb;
+    use sqlx::mysql::MySqlConnectOptions;
+    use sqlx::{AssertSqlSafe, ConnectOptions, Executor, Row};
+
+    use super::*;
+    use crate::statements::{self, Dialect};
+
+    #[test]
+    fn every_file_of_the_mysql_folder_is_in_the_list() {
+        schema::is_the_folder(MIGRATIONS, "mysql");
+    }
+
+    #[test]
+    fn every_mariadb_statement_has_an_index() {
+        let Some(server) = MariaDb::shared() else {
+            return;
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let database = server.database();
+        runtime.block_on(async {
+            let options: MySqlConnectOptions = database.url().parse().unwrap();
+            let mut connection = options.connect().await.unwrap();
+            run(&mut connection, "here").await.unwrap();
+            for kind in Kind::ALL {
+                fill(&mut connection, kind.as_str()).await;
+                let on = statements::of(Dialect::MySql, kind).unwrap();
+                for statement in statements::on_rows(on) {
+                    let (key, extra) = plan(&mut connection, statement).await;
+                    let is_cheap = !extra.contains("filesort") && !extra.contains("temporary");
+                    assert!(key.is_some() && is_cheap, "{statement}: {key:?} {extra}");
+                }
+            }
+        });
+    }
+
+    async fn fill(connection: &mut MySqlConnection, table: &str) {
+        let rows = format!(
+            "INSERT INTO {table} SELECT '7', seq, seq, seq % 500, seq % 500, seq, '{{}}' \
+             FROM seq_1_to_20000; ANALYZE TABLE {table}"
+        );
+        connection
+            .execute(sqlx::raw_sql(AssertSqlSafe(rows)))
+            .await
+            .unwrap();
+    }
+
+    /// The index that is used, and what else has to be done.
+    async fn plan(connection: &mut MySqlConnection, statement: &str) -> (Option<String>, String) {
+        let mut text = statement.to_owned();
+        for _ in 0..statement.matches('?').count() {
+            let is_limit = text.split('?').next().unwrap().ends_with("LIMIT ");
+            text = text.replacen('?', if is_limit { "10" } else { "'7'" }, 1);
+        }
+        let explain = AssertSqlSafe(format!("EXPLAIN {text}"));
+        let row = sqlx::raw_sql(explain).fetch_one(connection).await.unwrap();
+        (
+            row.get("key"),
+            row.get::<Option<String>, _>("Extra").unwrap_or_default(),
+        )
+    }
+}

@@ -1,0 +1,11 @@
+//! One program for all dialects: their tests share a server of each kind.
+#![cfg(all(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+
+mod common;
+mod contract;
+mod faults;
+mod group;
+mod races;
+mod servers;
+mod sqlite;
+mod trips;
