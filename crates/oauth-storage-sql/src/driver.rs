@@ -3,6 +3,7 @@
 use std::future::Future;
 
 use oauth_storage::StorageError;
+use sqlx::{Arguments, Encode, Type};
 
 use crate::statements::Dialect;
 
@@ -12,6 +13,25 @@ pub(crate) enum Value<'a> {
     Text(&'a str),
     Number(i64),
     MaybeNumber(Option<i64>),
+}
+
+/// Values as a dialect sends them.
+pub(crate) fn arguments<A>(values: &[Value<'_>]) -> Result<A, sqlx::error::BoxDynError>
+where
+    A: Arguments + Default,
+    for<'q> &'q str: Encode<'q, A::Database> + Type<A::Database>,
+    for<'q> i64: Encode<'q, A::Database> + Type<A::Database>,
+    for<'q> Option<i64>: Encode<'q, A::Database> + Type<A::Database>,
+{
+    let mut arguments = A::default();
+    for value in values {
+        match *value {
+            Value::Text(text) => arguments.add(text)?,
+            Value::Number(number) => arguments.add(number)?,
+            Value::MaybeNumber(number) => arguments.add(number)?,
+        }
+    }
+    Ok(arguments)
 }
 
 /// A row of `id, revision, doc`.

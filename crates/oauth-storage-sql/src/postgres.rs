@@ -9,13 +9,13 @@ use std::time::Duration;
 
 use oauth_types::TenantId;
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgConnection, PgSslMode};
-use sqlx::{Arguments, ConnectOptions, Connection, Executor, Row as _};
+use sqlx::{ConnectOptions, Connection, Executor, Row as _};
 
 use crate::connections::Open;
-use crate::driver::{Row, Value};
+use crate::driver::{self, Row, Value};
 use crate::server::error::{ConnectError, Failure};
 use crate::server::settings::{Found, ServerSettings, Weakness, is_here};
-use crate::server::{Connected, Server};
+use crate::server::{Connected, Server, first};
 use crate::statements::Dialect;
 use crate::storage::storage;
 use crate::table::Tables;
@@ -88,23 +88,10 @@ impl Postgres {
 
     /// Looks at the server, brings the tables up to date, and says what is weak.
     async fn prepare(&self) -> Result<Vec<Weakness>, ConnectError> {
-        let cannot_connect = |source: sqlx::Error| ConnectError::CannotConnect {
-            place: self.place(),
-            source: source.into(),
-        };
-        let connecting = tokio::time::timeout(
-            self.patience.max(Duration::from_secs(5)),
-            self.options.connect(),
-        );
-        let mut connection = match connecting.await {
-            Ok(connected) => connected.map_err(cannot_connect)?,
-            Err(late) => {
-                return Err(ConnectError::CannotConnect {
-                    place: self.place(),
-                    source: late.into(),
-                });
-            }
-        };
+        let cannot_connect = |source| ConnectError::cannot_connect(self.place(), source);
+        let mut connection = first(&self.options, self.patience)
+            .await
+            .map_err(cannot_connect)?;
         if is_replica(&mut connection).await.map_err(cannot_connect)? {
             return Err(ConnectError::NotPrimary {
                 place: self.place(),
@@ -203,15 +190,7 @@ impl Server for Postgres {
     type Arguments = PgArguments;
 
     fn arguments(values: &[Value<'_>]) -> Result<PgArguments, sqlx::error::BoxDynError> {
-        let mut arguments = PgArguments::default();
-        for value in values {
-            match *value {
-                Value::Text(text) => arguments.add(text)?,
-                Value::Number(number) => arguments.add(number)?,
-                Value::MaybeNumber(number) => arguments.add(number)?,
-            }
-        }
-        Ok(arguments)
+        driver::arguments(values)
     }
 
     async fn execute(

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use oauth_storage::{Circuit, StorageError, StorageErrorKind};
+use sqlx::ConnectOptions;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use self::error::Failure;
@@ -48,6 +49,20 @@ pub(crate) trait Server: Open {
 
     /// What it means that a statement failed.
     fn explain(error: &sqlx::Error) -> Failure;
+}
+
+/// The first connection, with a little more patience: somebody has just started us.
+pub(crate) async fn first<O: ConnectOptions>(
+    options: &O,
+    patience: Duration,
+) -> Result<O::Connection, sqlx::Error>
+where
+    O::Connection: Sized,
+{
+    match timeout(patience.max(Duration::from_secs(5)), options.connect()).await {
+        Ok(connected) => connected,
+        Err(late) => Err(sqlx::Error::Io(late.into())),
+    }
 }
 
 /// A server, the connections to it, and whether it answers.

@@ -14,7 +14,7 @@ use oauth_types::env::{Entropy, OsEntropy};
 use sqlx::sqlite::{
     SqliteArguments, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous,
 };
-use sqlx::{ConnectOptions, Row as _, Sqlite};
+use sqlx::{ConnectOptions, Row as _};
 use tokio::time::Instant;
 
 pub use self::error::OpenError;
@@ -22,7 +22,7 @@ pub use self::error::OpenError;
 use self::error::{is_broken, meaning_of_read};
 use self::writer::Writer;
 use crate::connections::{Connections, NoConnection, Open};
-use crate::driver::{Driver, Row, Value};
+use crate::driver::{self, Driver, Row, Value};
 use crate::finish::finish;
 use crate::statements::Dialect;
 use crate::storage::delegate;
@@ -198,7 +198,9 @@ impl Driver for Connected {
         statement: &'static str,
         values: &[Value<'_>],
     ) -> Result<Vec<Row>, StorageError> {
-        let query = bound(statement, values);
+        let arguments: SqliteArguments = driver::arguments(values)
+            .map_err(|why| StorageError::new(StorageErrorKind::Unavailable, why))?;
+        let query = sqlx::query_with(statement, arguments);
         let deadline = Instant::now() + self.patience;
         let mut taken = self.readers.take(deadline).await.map_err(no_connection)?;
         finish(async move {
@@ -219,19 +221,6 @@ fn row(row: sqlx::sqlite::SqliteRow) -> Result<Row, sqlx::Error> {
         revision: row.try_get(1)?,
         doc: row.try_get(2)?,
     })
-}
-
-fn bound(
-    statement: &'static str,
-    values: &[Value<'_>],
-) -> sqlx::query::Query<'static, Sqlite, SqliteArguments> {
-    values
-        .iter()
-        .fold(sqlx::query(statement), |query, value| match *value {
-            Value::Text(text) => query.bind(text.to_owned()),
-            Value::Number(number) => query.bind(number),
-            Value::MaybeNumber(number) => query.bind(number),
-        })
 }
 
 fn path_of(given: &Path) -> Result<PathBuf, OpenError> {

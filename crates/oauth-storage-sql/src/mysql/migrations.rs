@@ -50,35 +50,18 @@ const PATIENCE: i64 = 120;
 /// Brings the tables up to date, under a lock that keeps other processes waiting and goes with the
 /// connection.
 pub(super) async fn run(connection: &mut MySqlConnection, place: &str) -> Result<(), ConnectError> {
-    let schema = |source: Box<dyn std::error::Error + Send + Sync>| ConnectError::Schema {
-        place: place.to_owned(),
-        source,
-    };
+    let failed = |error: sqlx::Error| ConnectError::schema(place, error);
     let lock = "SELECT GET_LOCK(CONCAT('oauth ', SHA1(DATABASE())), ?)";
-    let locked: Result<Option<i64>, _> = sqlx::query_scalar(lock)
-        .bind(PATIENCE)
-        .fetch_one(&mut *connection)
-        .await;
-    if locked.map_err(|error| schema(error.into()))? != Some(1) {
-        return Err(schema(
-            "another process has been at it for two minutes".into(),
-        ));
+    let locking = sqlx::query_scalar(lock).bind(PATIENCE);
+    let locked: Option<i64> = locking.fetch_one(&mut *connection).await.map_err(failed)?;
+    if locked != Some(1) {
+        let why = "another process has been at it for two minutes";
+        return Err(ConnectError::schema(place, why));
     }
-    migrate(connection)
-        .await
-        .map_err(|error| schema(error.into()))?;
-    let applied: Result<Vec<(i64, String)>, _> = sqlx::query_as(schema::APPLIED)
-        .fetch_all(&mut *connection)
-        .await;
-    let applied = applied.map_err(|error| schema(error.into()))?;
-    match schema::too_new(MIGRATIONS, &applied) {
-        Some(found) => Err(ConnectError::SchemaTooNew {
-            place: place.to_owned(),
-            found,
-            known: schema::newest(MIGRATIONS),
-        }),
-        None => Ok(()),
-    }
+    let migrated = migrate(connection).await;
+    migrated.map_err(|error| ConnectError::schema(place, error))?;
+    let applied = sqlx::query_as(schema::APPLIED).fetch_all(connection).await;
+    ConnectError::of_later(place, MIGRATIONS, &applied.map_err(failed)?)
 }
 
 /// A migration that was interrupted is marked as begun. It can be repeated, so it is.

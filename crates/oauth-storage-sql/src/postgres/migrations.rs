@@ -14,23 +14,15 @@ pub(super) const MIGRATIONS: Migrations = &[(
 /// Brings the tables up to date, one transaction for each migration, under a lock that keeps other
 /// processes waiting.
 pub(super) async fn run(connection: &mut PgConnection, place: &str) -> Result<(), ConnectError> {
-    let schema = |source: Box<dyn std::error::Error + Send + Sync>| ConnectError::Schema {
-        place: place.to_owned(),
-        source,
-    };
     let migrator = schema::migrator(MIGRATIONS);
     let migrated = migrator.run_direct(None, connection, false).await;
-    migrated.map_err(|error| schema(error.into()))?;
+    migrated.map_err(|error| ConnectError::schema(place, error))?;
     let applied = sqlx::query_as(schema::APPLIED).fetch_all(connection).await;
-    let applied = applied.map_err(|error| schema(error.into()))?;
-    match schema::too_new(MIGRATIONS, &applied) {
-        Some(found) => Err(ConnectError::SchemaTooNew {
-            place: place.to_owned(),
-            found,
-            known: schema::newest(MIGRATIONS),
-        }),
-        None => Ok(()),
-    }
+    ConnectError::of_later(
+        place,
+        MIGRATIONS,
+        &applied.map_err(|error| ConnectError::schema(place, error))?,
+    )
 }
 
 #[cfg(test)]

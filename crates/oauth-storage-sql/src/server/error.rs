@@ -2,6 +2,8 @@
 
 use oauth_storage::StorageErrorKind;
 
+use crate::schema::{self, Migrations};
+
 /// The store cannot be opened.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -52,6 +54,39 @@ pub enum ConnectError {
         /// Why.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+}
+
+impl ConnectError {
+    pub(crate) fn cannot_connect(place: String, source: sqlx::Error) -> Self {
+        let source = source.into();
+        Self::CannotConnect { place, source }
+    }
+
+    pub(crate) fn schema(
+        place: &str,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        Self::Schema {
+            place: place.to_owned(),
+            source: source.into(),
+        }
+    }
+
+    /// Whether tables to which these migrations were applied are ones that we can use.
+    pub(crate) fn of_later(
+        place: &str,
+        migrations: Migrations,
+        applied: &[(i64, String)],
+    ) -> Result<(), Self> {
+        match schema::too_new(migrations, applied) {
+            None => Ok(()),
+            Some(found) => Err(Self::SchemaTooNew {
+                place: place.to_owned(),
+                found,
+                known: schema::newest(migrations),
+            }),
+        }
+    }
 }
 
 /// What it means that a statement failed, or that no connection could be had.

@@ -16,11 +16,11 @@ pub struct ServerSettings {
 }
 
 impl ServerSettings {
-    /// Two seconds of patience, ten connections, the operating system's randomness.
+    /// Two seconds of patience, twenty connections, the operating system's randomness.
     pub fn new() -> Self {
         Self {
             patience: Duration::from_secs(2),
-            connections: 10,
+            connections: 20,
             entropy: Arc::new(OsEntropy),
         }
     }
@@ -32,9 +32,10 @@ impl ServerSettings {
         self
     }
 
-    /// How many connections this process opens at the most; at least one. A few for each of the
-    /// database's processors serve thousands of requests in a second; more of them only queue
-    /// inside the database.
+    /// How many connections this process opens at the most; at least one. They are opened as they
+    /// are needed. A database writes what many of them commit at the same moment to its disk at
+    /// once, so more of them than it has processors are of use. What it allows in all must
+    /// suffice for every process.
     pub fn connections(mut self, connections: usize) -> Self {
         self.connections = connections;
         self
