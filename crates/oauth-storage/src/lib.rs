@@ -123,6 +123,7 @@
 //! ```
 
 pub mod client;
+pub mod compose;
 pub mod consent;
 pub mod digest_id;
 pub mod error;
@@ -138,6 +139,7 @@ pub use client::{
     ClientLifetimes, ClientRecord, ClientRegistration, ClientSecret, GrantType,
     TokenEndpointAuthMethod,
 };
+pub use compose::ComposedStorage;
 pub use consent::ConsentRecord;
 pub use digest_id::DigestId;
 pub use error::{StorageError, StorageErrorKind};
