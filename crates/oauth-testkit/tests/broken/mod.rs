@@ -1,5 +1,7 @@
 //! Stores that are wrong in one way each: a store in memory, and a fault wrapped around it.
 
+mod listings;
+mod sweeps;
 mod verbs;
 
 use std::collections::{HashMap, HashSet};
