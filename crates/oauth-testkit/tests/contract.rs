@@ -27,11 +27,19 @@ const CAUGHT: &[(Fault, &[&str])] = &[
     (Fault::DropsUnknownMembers, &["unknown_members_survive"]),
     (Fault::CutsLongText, &["large_records_are_kept_whole"]),
     (
+        Fault::RefusesLargeDocuments,
+        &["large_records_are_kept_whole"],
+    ),
+    (
         Fault::FoldsKeys(Fold::Case),
         &["keys_are_compared_byte_for_byte"],
     ),
     (
         Fault::FoldsKeys(Fold::TrailingSpace),
+        &["keys_are_compared_byte_for_byte"],
+    ),
+    (
+        Fault::FoldsKeys(Fold::Normal),
         &["keys_are_compared_byte_for_byte"],
     ),
     (
@@ -44,6 +52,10 @@ const CAUGHT: &[(Fault, &[&str])] = &[
     ),
     (
         Fault::FoldsListings(Fold::TrailingSpace),
+        &["listings_compare_byte_for_byte"],
+    ),
+    (
+        Fault::FoldsListings(Fold::Normal),
         &["listings_compare_byte_for_byte"],
     ),
     (
@@ -61,9 +73,17 @@ const CAUGHT: &[(Fault, &[&str])] = &[
     (Fault::CachesPerView, &["every_view_sees_the_newest_write"]),
     (
         Fault::InsertOverwrites,
-        &["insert_never_overwrites", "one_insert_wins"],
+        &[
+            "insert_never_overwrites",
+            "one_claim_wins",
+            "one_insert_wins",
+        ],
     ),
-    (Fault::InsertLooksFirst, &["one_insert_wins"]),
+    (
+        Fault::InsertLooksFirst,
+        &["one_claim_wins", "one_insert_wins"],
+    ),
+    (Fault::ClaimsLookFirst, &["one_claim_wins"]),
     (
         Fault::LastWriteWins,
         &[

@@ -31,6 +31,7 @@ macro_rules! __storage_rules {
             large_records_are_kept_whole
             insert_never_overwrites
             one_insert_wins
+            one_claim_wins
             keys_are_compared_byte_for_byte
             long_keys_are_kept_apart
             kinds_have_keys_of_their_own

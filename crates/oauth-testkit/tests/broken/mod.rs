@@ -34,6 +34,8 @@ pub(crate) enum Fault {
     DropsUnknownMembers,
     /// Long text is cut off.
     CutsLongText,
+    /// There is a bound on values, somewhat below what is promised.
+    RefusesLargeDocuments,
     /// Keys pass through this before they are compared.
     FoldsKeys(Fold),
     /// What records are listed under passes through this before it is compared.
@@ -46,6 +48,8 @@ pub(crate) enum Fault {
     InsertOverwrites,
     /// Looks whether the key is free, then writes.
     InsertLooksFirst,
+    /// Does that with claims, which it takes for a cache.
+    ClaimsLookFirst,
     /// The condition of the write is missing.
     LastWriteWins,
     /// Looks whether the revision stands, then writes.
@@ -115,6 +119,8 @@ pub(crate) enum Fold {
     Case,
     /// Spaces at the end do not count.
     TrailingSpace,
+    /// What looks the same is the same.
+    Normal,
     /// What exceeds a column is cut off.
     Length,
 }
@@ -124,6 +130,7 @@ impl Fold {
         match self {
             Self::Case => text.to_lowercase(),
             Self::TrailingSpace => text.trim_end_matches(' ').to_owned(),
+            Self::Normal => text.replace("e\u{301}", "é").replace('ﬁ', "fi"),
             Self::Length => text.chars().take(255).collect(),
         }
     }
@@ -359,7 +366,7 @@ fn mangled<R: Sample>(fault: Fault, record: &R) -> R {
     let text = String::from_utf8(oauth_storage::record::encode(record).unwrap()).unwrap();
     let text = match fault {
         Fault::ForgetsAMember => {
-            let closed = r#","closed":{"at":1800000050,"reason":"code_replayed"}"#;
+            let closed = r#","closed":{"at":4000000050,"reason":"code_replayed"}"#;
             text.replace(closed, "")
                 .replace(r#""disabled":true"#, r#""disabled":false"#)
         }

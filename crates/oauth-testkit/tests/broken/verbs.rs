@@ -36,11 +36,16 @@ impl<R: Sample> RecordStore<R> for BrokenStore {
         }
         let document = oauth_storage::record::encode(&record)?;
         match self.fault {
+            Fault::RefusesLargeDocuments if document.len() > LARGE => {
+                return Err(StorageErrorKind::Unavailable.into());
+            }
             Fault::InsertOverwrites => {
                 self.overwrite(record).await?;
                 return Ok(Insert::Inserted);
             }
-            Fault::InsertLooksFirst => {
+            Fault::InsertLooksFirst | Fault::ClaimsLookFirst
+                if self.fault == Fault::InsertLooksFirst || R::KIND == Kind::Replay =>
+            {
                 if self.table::<R>().find(record.id()).await?.is_some() {
                     return Ok(Insert::Exists);
                 }
@@ -295,6 +300,9 @@ impl<R: Sample> RecordStore<R> for BrokenStore {
         self.sweep_wrongly::<R>(now, limit).await
     }
 }
+
+/// What a store takes that refuses large documents.
+const LARGE: usize = 200 * 1024;
 
 /// The key as a grant's; a key of no grant for other kinds.
 fn as_grant<R: Sample>(id: &R::Id) -> oauth_types::GrantId {
