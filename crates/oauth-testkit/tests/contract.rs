@@ -123,8 +123,31 @@ const CAUGHT: &[(Fault, &[&str])] = &[
         &["one_of_64_replacers_wins", "replace_gives_a_new_revision"],
     ),
     (Fault::RevisionRestarts, &["a_revision_never_returns"]),
-    (Fault::WritesThenErrs, &["no_answer_is_untrue"]),
-    (Fault::SendsTwice, &["no_answer_is_untrue"]),
+    (
+        Fault::WritesThenErrs(Verb::Replace),
+        &["no_answer_is_untrue"],
+    ),
+    (Fault::SendsTwice(Verb::Replace), &["no_answer_is_untrue"]),
+    (
+        Fault::WritesThenErrs(Verb::Insert),
+        &["no_answer_to_an_insert_is_untrue"],
+    ),
+    (
+        Fault::SendsTwice(Verb::Insert),
+        &["no_answer_to_an_insert_is_untrue"],
+    ),
+    (
+        Fault::WritesThenErrs(Verb::Delete),
+        &["no_answer_to_a_deletion_is_untrue"],
+    ),
+    (
+        Fault::SendsTwice(Verb::Delete),
+        &["no_answer_to_a_deletion_is_untrue"],
+    ),
+    (
+        Fault::LeavesReplies,
+        &["a_dropped_read_answers_nobody_else"],
+    ),
     (
         Fault::DeletesBlindly,
         &[

@@ -3,6 +3,7 @@
 
 use crate::contract::{Backend, Rule};
 
+mod answering;
 mod deleting;
 mod dropping;
 mod keys;
@@ -11,6 +12,7 @@ mod replacing;
 mod sweeping;
 mod tenants;
 
+pub use answering::*;
 pub use deleting::*;
 pub use dropping::*;
 pub use keys::*;
@@ -42,6 +44,8 @@ macro_rules! __storage_rules {
             a_conflict_changes_nothing
             one_of_64_replacers_wins
             no_answer_is_untrue
+            no_answer_to_an_insert_is_untrue
+            no_answer_to_a_deletion_is_untrue
             a_revision_never_returns
 
             delete_needs_the_revision
@@ -68,6 +72,7 @@ macro_rules! __storage_rules {
             a_dropped_replace_is_all_or_nothing
             a_dropped_delete_is_all_or_nothing
             a_dropped_sweep_is_all_or_nothing
+            a_dropped_read_answers_nobody_else
 
             tenants_see_only_their_own
             tenants_have_keys_of_their_own

@@ -4,6 +4,7 @@ mod listings;
 mod sweeps;
 mod verbs;
 
+use std::any::Any;
 use std::collections::{HashMap, HashSet};
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -63,9 +64,11 @@ pub(crate) enum Fault {
     /// Revisions count from 1 again after a deletion.
     RevisionRestarts,
     /// Now and then the reply to a write that happened is an error that denies it.
-    WritesThenErrs,
+    WritesThenErrs(Verb),
     /// Now and then a write is sent twice, and the second answer passed on.
-    SendsTwice,
+    SendsTwice(Verb),
+    /// The reply to a reading that was given up is read by the next one.
+    LeavesReplies,
     /// Deletes without a condition.
     DeletesBlindly,
     /// Looks whether the revision stands, then deletes.
@@ -165,7 +168,7 @@ pub(crate) struct BrokenStore {
     cache: Arc<Mutex<HashMap<String, CachedRevision>>>,
 }
 
-type CachedRevision = Option<(Revision, Arc<dyn std::any::Any + Send + Sync>)>;
+type CachedRevision = Option<(Revision, Arc<dyn Any + Send + Sync>)>;
 
 /// What faults know of all tenants.
 #[derive(Default)]
@@ -192,6 +195,10 @@ struct Notes {
     writer: Mutex<Option<ThreadId>>,
     /// By kind and key: how often it was replaced.
     writes: Mutex<HashMap<String, usize>>,
+    /// By thread: how much it inserted or deleted.
+    done: Mutex<HashMap<ThreadId, usize>>,
+    /// Replies that nobody waited for.
+    replies: Mutex<Vec<Arc<dyn Any + Send + Sync>>>,
 }
 
 impl BrokenBackend {
@@ -273,6 +280,14 @@ impl BrokenStore {
         writes.is_multiple_of(64)
     }
 
+    /// Whether this thread's insertion or deletion goes wrong: its tenth, with five others about.
+    fn is_unlucky_too(&self) -> bool {
+        let mut done = self.notes.done.lock().unwrap();
+        let mine = done.entry(std::thread::current().id()).or_default();
+        *mine += 1;
+        mine.is_multiple_of(10) && done.len() > 5
+    }
+
     fn hide(&self, name: String) {
         self.notes.hidden.lock().unwrap().insert(name);
     }
@@ -332,6 +347,15 @@ impl BrokenStore {
                 return Ok(answer);
             }
         }
+    }
+}
+
+/// A reply on its way. If nobody waits for it any more, the next one to read gets it.
+struct Reply<'a>(&'a Notes, Option<Arc<dyn Any + Send + Sync>>);
+
+impl Drop for Reply<'_> {
+    fn drop(&mut self) {
+        self.0.replies.lock().unwrap().extend(self.1.take());
     }
 }
 

@@ -87,6 +87,15 @@ impl<R: Sample> RecordStore<R> for BrokenStore {
             Fault::CachesPerView => {
                 self.cache.lock().unwrap().remove(&name);
             }
+            Fault::WritesThenErrs(Verb::Insert) | Fault::SendsTwice(Verb::Insert) => {
+                let answer = self.table().insert(record.clone()).await?;
+                if answer == Insert::Exists || !self.is_unlucky_too() {
+                    return Ok(answer);
+                }
+                if matches!(self.fault, Fault::WritesThenErrs(_)) {
+                    return Err(StorageErrorKind::Unavailable.into());
+                }
+            }
             _ => {}
         }
         let answer = self.table().insert(record).await?;
@@ -100,6 +109,21 @@ impl<R: Sample> RecordStore<R> for BrokenStore {
         let name = name::<R>(id);
         let found = self.table::<R>().find(id).await?;
         match self.fault {
+            Fault::LeavesReplies => {
+                let left = self.notes.replies.lock().unwrap().pop();
+                if let Some(left) = left.and_then(|left| left.downcast::<R>().ok()) {
+                    let revision = Revision::new(1);
+                    return Ok(Some(Versioned {
+                        revision,
+                        record: left,
+                    }));
+                }
+                let reply = found.clone().map(|found| found.record as Arc<_>);
+                let mut reply = Reply(&self.notes, reply);
+                pause().await;
+                reply.1 = None;
+                Ok(found)
+            }
             Fault::FindsByPrefix if found.is_none() => {
                 let begins = |record: &R| record.id().to_string().starts_with(&id.to_string());
                 for other in self.ever::<R>().into_iter().filter(begins) {
@@ -190,14 +214,14 @@ impl<R: Sample> RecordStore<R> for BrokenStore {
                     answer => Ok(answer),
                 }
             }
-            Fault::WritesThenErrs => {
+            Fault::WritesThenErrs(Verb::Replace) => {
                 let answer = self.table().replace(expected, record).await?;
                 if matches!(answer, Replace::Replaced(_)) && self.is_unlucky(name) {
                     return Err(StorageErrorKind::Unavailable.into());
                 }
                 Ok(answer)
             }
-            Fault::SendsTwice => {
+            Fault::SendsTwice(Verb::Replace) => {
                 let answer = self.table().replace(expected, record.clone()).await?;
                 if matches!(answer, Replace::Replaced(_)) && self.is_unlucky(name) {
                     return self.table().replace(expected, record).await;
@@ -235,6 +259,16 @@ impl<R: Sample> RecordStore<R> for BrokenStore {
                     return Ok(answer);
                 }
             },
+            Fault::WritesThenErrs(Verb::Delete) | Fault::SendsTwice(Verb::Delete) => {
+                let answer = self.table::<R>().delete(id, expected).await?;
+                if answer != Delete::Deleted || !self.is_unlucky_too() {
+                    return Ok(answer);
+                }
+                if matches!(self.fault, Fault::WritesThenErrs(_)) {
+                    return Err(StorageErrorKind::Unavailable.into());
+                }
+                self.table::<R>().delete(id, expected).await
+            }
             Fault::DeleteLooksFirst => {
                 match self.table::<R>().find(id).await? {
                     None => return Ok(Delete::Missing),
