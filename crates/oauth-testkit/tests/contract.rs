@@ -165,19 +165,24 @@ const CAUGHT: &[(Fault, &[&str])] = &[
         &[
             "a_deleted_record_is_gone",
             "a_dropped_delete_is_all_or_nothing",
+            "a_key_used_again_starts_afresh",
             "pages_bear_changes_in_between",
+            "tenants_keep_what_others_forget",
         ],
     ),
     (
         Fault::ListsBySubjectOnly,
         &[
             "a_deleted_record_is_gone",
+            "a_key_used_again_starts_afresh",
             "a_listing_follows_the_record",
             "a_listing_is_never_behind",
             "a_listing_shows_what_was_acknowledged",
+            "every_kind_with_an_owner_is_listed",
             "listings_compare_byte_for_byte",
             "pages_neither_repeat_nor_skip",
             "sweep_forgets_what_may_go",
+            "tenants_keep_what_others_forget",
             "tenants_see_only_their_own",
         ],
     ),
@@ -188,7 +193,13 @@ const CAUGHT: &[(Fault, &[&str])] = &[
             "listings_compare_byte_for_byte",
         ],
     ),
-    (Fault::ListLags, &["a_listing_is_never_behind"]),
+    (
+        Fault::ListLags,
+        &[
+            "a_listing_is_never_behind",
+            "a_listing_keeps_what_is_being_replaced",
+        ],
+    ),
     (
         Fault::ListsByTheFirstOwner,
         &[
@@ -201,6 +212,7 @@ const CAUGHT: &[(Fault, &[&str])] = &[
     (
         Fault::PagesIgnoreTheLimit,
         &[
+            "a_listing_keeps_what_is_being_replaced",
             "a_listing_stands_while_others_write",
             "pages_neither_repeat_nor_skip",
         ],
@@ -210,14 +222,33 @@ const CAUGHT: &[(Fault, &[&str])] = &[
         &[
             "a_listing_stands_while_others_write",
             "pages_bear_changes_in_between",
+            "pages_bear_replacements_in_between",
         ],
+    ),
+    (
+        Fault::PagesByRevision,
+        &[
+            "a_listing_keeps_what_is_being_replaced",
+            "pages_bear_replacements_in_between",
+        ],
+    ),
+    (
+        Fault::HidesWhileReplacing,
+        &["a_listing_keeps_what_is_being_replaced"],
+    ),
+    (
+        Fault::ListsGrantsOnly,
+        &["every_kind_with_an_owner_is_listed"],
     ),
     (
         Fault::NeverSweeps,
         &[
+            "a_clock_that_went_back_is_believed",
             "a_dropped_sweep_is_all_or_nothing",
             "sweep_forgets_what_may_go",
             "sweep_judges_the_newest_record",
+            "sweepers_share_the_work",
+            "tenants_keep_what_others_forget",
             "tenants_sweep_only_their_own",
         ],
     ),
@@ -232,7 +263,10 @@ const CAUGHT: &[(Fault, &[&str])] = &[
         Fault::SweepsWhatHasNoDate,
         &["sweep_spares_what_has_no_date"],
     ),
-    (Fault::SweepsWithoutBound, &["sweep_is_bounded"]),
+    (
+        Fault::SweepsWithoutBound,
+        &["sweep_is_bounded", "sweepers_share_the_work"],
+    ),
     (
         Fault::SweepsByTheFirstDate,
         &[
@@ -244,13 +278,25 @@ const CAUGHT: &[(Fault, &[&str])] = &[
         Fault::SweepLooksFirst,
         &["sweep_never_takes_an_extended_record"],
     ),
+    (Fault::SweepCountsForOthers, &["sweepers_share_the_work"]),
+    (
+        Fault::SweepsByTheLatestClock,
+        &["a_clock_that_went_back_is_believed"],
+    ),
+    (
+        Fault::DatesOutliveRecords,
+        &["a_key_used_again_starts_afresh"],
+    ),
     (
         Fault::Tears(Verb::Insert),
         &["a_dropped_insert_is_all_or_nothing"],
     ),
     (
         Fault::Tears(Verb::Replace),
-        &["a_dropped_replace_is_all_or_nothing"],
+        &[
+            "a_dropped_replace_is_all_or_nothing",
+            "a_listing_keeps_what_is_being_replaced",
+        ],
     ),
     (
         Fault::Tears(Verb::Delete),
@@ -260,15 +306,26 @@ const CAUGHT: &[(Fault, &[&str])] = &[
         Fault::Tears(Verb::Sweep),
         &["a_dropped_sweep_is_all_or_nothing"],
     ),
-    (Fault::ListsAllTenants, &["tenants_see_only_their_own"]),
+    (
+        Fault::ListsAllTenants,
+        &[
+            "tenants_keep_what_others_forget",
+            "tenants_see_only_their_own",
+        ],
+    ),
     (
         Fault::OneKeySpaceForAllTenants,
         &[
             "tenant_and_key_are_not_run_together",
             "tenants_have_keys_of_their_own",
+            "tenants_keep_what_others_forget",
         ],
     ),
     (Fault::SweepsAllTenants, &["tenants_sweep_only_their_own"]),
+    (
+        Fault::OneIndexForAllTenants,
+        &["tenants_keep_what_others_forget"],
+    ),
     (
         Fault::RunsTenantAndKeyTogether,
         &["tenant_and_key_are_not_run_together"],
@@ -277,8 +334,10 @@ const CAUGHT: &[(Fault, &[&str])] = &[
 
 /// What depends on pages that follow one another.
 const PAGES: &[&str] = &[
+    "a_listing_keeps_what_is_being_replaced",
     "a_listing_stands_while_others_write",
     "pages_bear_changes_in_between",
+    "pages_bear_replacements_in_between",
     "pages_neither_repeat_nor_skip",
 ];
 

@@ -56,9 +56,12 @@ macro_rules! __storage_rules {
             a_listing_shows_what_was_acknowledged
             pages_neither_repeat_nor_skip
             pages_bear_changes_in_between
+            pages_bear_replacements_in_between
             a_listing_follows_the_record
             a_listing_is_never_behind
             a_listing_stands_while_others_write
+            a_listing_keeps_what_is_being_replaced
+            every_kind_with_an_owner_is_listed
             listings_compare_byte_for_byte
 
             sweep_forgets_what_may_go
@@ -67,6 +70,9 @@ macro_rules! __storage_rules {
             sweep_is_bounded
             sweep_judges_the_newest_record
             sweep_never_takes_an_extended_record
+            sweepers_share_the_work
+            a_clock_that_went_back_is_believed
+            a_key_used_again_starts_afresh
 
             a_dropped_insert_is_all_or_nothing
             a_dropped_replace_is_all_or_nothing
@@ -77,6 +83,7 @@ macro_rules! __storage_rules {
             tenants_see_only_their_own
             tenants_have_keys_of_their_own
             tenants_sweep_only_their_own
+            tenants_keep_what_others_forget
             tenant_and_key_are_not_run_together
         }
     };

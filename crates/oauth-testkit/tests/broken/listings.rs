@@ -1,6 +1,6 @@
 //! Listing, with its faults.
 
-use oauth_storage::{Filter, Listed, Page, Versioned};
+use oauth_storage::{Filter, Kind, Listed, Page, Versioned};
 use oauth_types::{ClientId, Subject};
 
 use super::*;
@@ -37,6 +37,24 @@ impl BrokenStore {
                 };
                 let next = (items.len() == page.limit).then(|| next.to_string());
                 return Ok(Listed { items, next });
+            }
+            Fault::PagesByRevision => {
+                dawdle();
+                let mut all = self.table::<R>().list(by, &Page::first(1000)).await?.items;
+                all.sort_by_key(|item| item.revision.number());
+                let after = page.after.as_ref().map_or(0, |at| at.parse().unwrap());
+                all.retain(|item| item.revision.number() > after);
+                let more = all.len() > page.limit;
+                all.truncate(page.limit);
+                let last = all.last().map(|item| item.revision.number().to_string());
+                let next = last.filter(|_| more);
+                return Ok(Listed { items: all, next });
+            }
+            Fault::ListsGrantsOnly if R::KIND != Kind::Grant => {
+                return Ok(Listed {
+                    items: Vec::new(),
+                    next: None,
+                });
             }
             _ => {}
         }
@@ -105,7 +123,16 @@ impl BrokenStore {
                     listed.items.truncate(page.limit);
                 }
             }
-            Fault::ListLags | Fault::Tears(_) => {
+            Fault::OneIndexForAllTenants => {
+                let forgotten = self.shared.forgotten.lock().unwrap();
+                let by_others = |item: &Versioned<R>| {
+                    let name = name::<R>(item.record.id());
+                    let mut forgotten = forgotten.iter();
+                    forgotten.any(|(tenant, gone)| *tenant != self.tenant && *gone == name)
+                };
+                listed.items.retain(|item| !by_others(item));
+            }
+            Fault::ListLags | Fault::Tears(_) | Fault::HidesWhileReplacing => {
                 let hidden = self.notes.hidden.lock().unwrap();
                 listed
                     .items

@@ -91,6 +91,12 @@ pub(crate) enum Fault {
     PagesIgnoreTheLimit,
     /// Pages are counted in records from the beginning.
     PagesByOffset,
+    /// Pages follow the revision, so what was replaced comes last.
+    PagesByRevision,
+    /// A replacement leaves the index and comes back.
+    HidesWhileReplacing,
+    /// Only grants have an index.
+    ListsGrantsOnly,
     /// Nothing is ever swept.
     NeverSweeps,
     /// What has to be kept until now goes now.
@@ -103,6 +109,12 @@ pub(crate) enum Fault {
     SweepsByTheFirstDate,
     /// Looks which dates are past, then deletes.
     SweepLooksFirst,
+    /// Counts what it wanted to delete.
+    SweepCountsForOthers,
+    /// A sweep goes by the latest moment any was given.
+    SweepsByTheLatestClock,
+    /// Deleting a record leaves its date behind.
+    DatesOutliveRecords,
     /// The index is written before or after the record, and others may run in between.
     Tears(Verb),
     /// A listing shows everybody's.
@@ -111,6 +123,8 @@ pub(crate) enum Fault {
     OneKeySpaceForAllTenants,
     /// A sweep is everybody's.
     SweepsAllTenants,
+    /// What is taken from the index is taken from everybody's.
+    OneIndexForAllTenants,
     /// A key is the tenant's name followed by the record's.
     RunsTenantAndKeyTogether,
 }
@@ -175,6 +189,8 @@ type CachedRevision = Option<(Revision, Arc<dyn Any + Send + Sync>)>;
 struct Shared {
     /// Keys, run together with something they should not be; and whose they are.
     names: Mutex<HashMap<String, String>>,
+    /// Who forgot what, by kind and key.
+    forgotten: Mutex<Vec<(TenantId, String)>>,
     views: Mutex<Vec<(TenantId, MemoryStorage)>>,
 }
 
@@ -185,6 +201,8 @@ struct Notes {
     first: Mutex<HashMap<String, Vec<u8>>>,
     /// By what the fault makes of a name: the true names, and the keys listed under each.
     alike: Mutex<HashMap<String, HashMap<String, HashSet<String>>>>,
+    /// By kind: the latest moment of any sweep.
+    latest: Mutex<HashMap<&'static str, Timestamp>>,
     /// Deleted grants.
     deleted: Mutex<Vec<GrantRecord>>,
     /// Keys that no listing shows at the moment.
@@ -286,6 +304,11 @@ impl BrokenStore {
         let mine = done.entry(std::thread::current().id()).or_default();
         *mine += 1;
         mine.is_multiple_of(10) && done.len() > 5
+    }
+
+    fn forget_for_all(&self, name: String) {
+        let forgotten = (self.tenant.clone(), name);
+        self.shared.forgotten.lock().unwrap().push(forgotten);
     }
 
     fn hide(&self, name: String) {

@@ -48,7 +48,34 @@ impl BrokenStore {
                 }
                 Ok(swept)
             }
-            Fault::SweepLooksFirst | Fault::Tears(Verb::Sweep) => {
+            Fault::SweepsByTheLatestClock => {
+                let latest = {
+                    let mut latest = self.notes.latest.lock().unwrap();
+                    let latest = latest.entry(R::KIND.as_str()).or_insert(now);
+                    *latest = now.max(*latest);
+                    *latest
+                };
+                table.sweep(latest, limit).await
+            }
+            Fault::DatesOutliveRecords => {
+                let old = std::mem::take(&mut *self.notes.deleted.lock().unwrap());
+                for id in old.iter().filter(|old| old.retain_until < now) {
+                    if let Some(found) = self.inner.grants().find(&id.id).await? {
+                        let (id, revision) = (&id.id, found.revision);
+                        self.inner.grants().delete(id, revision).await?;
+                    }
+                }
+                table.sweep(now, limit).await
+            }
+            Fault::OneIndexForAllTenants => {
+                let mut due = self.ever::<R>();
+                due.retain(|record| record.retain_until().is_some_and(|date| date < now));
+                for record in due {
+                    self.forget_for_all(name::<R>(record.id()));
+                }
+                table.sweep(now, limit).await
+            }
+            Fault::SweepLooksFirst | Fault::SweepCountsForOthers | Fault::Tears(Verb::Sweep) => {
                 let mut due = Vec::new();
                 for record in self.ever::<R>() {
                     if let Some(found) = table.find(record.id()).await?
@@ -61,7 +88,11 @@ impl BrokenStore {
                 let mut swept = 0;
                 for found in due {
                     let id = found.record.id();
-                    if self.fault == Fault::SweepLooksFirst {
+                    if self.fault == Fault::SweepCountsForOthers {
+                        dawdle();
+                        table.delete(id, found.revision).await?;
+                        swept += 1;
+                    } else if self.fault == Fault::SweepLooksFirst {
                         dawdle();
                         if let Some(found) = table.find(id).await? {
                             let answer = table.delete(id, found.revision).await?;

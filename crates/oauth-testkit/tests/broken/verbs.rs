@@ -228,10 +228,13 @@ impl<R: Sample> RecordStore<R> for BrokenStore {
                 }
                 Ok(answer)
             }
-            Fault::Tears(Verb::Replace) => {
+            Fault::Tears(Verb::Replace) | Fault::HidesWhileReplacing => {
                 self.hide(name.clone());
                 let answer = self.table().replace(expected, record).await?;
-                pause().await;
+                dawdle();
+                if self.fault != Fault::HidesWhileReplacing {
+                    pause().await;
+                }
                 self.unhide(&name);
                 Ok(answer)
             }
@@ -280,7 +283,7 @@ impl<R: Sample> RecordStore<R> for BrokenStore {
                 }
                 Ok(Delete::Deleted)
             }
-            Fault::ListsWhatIsDeleted => {
+            Fault::ListsWhatIsDeleted | Fault::DatesOutliveRecords => {
                 let found = self.inner.grants().find(&as_grant::<R>(id)).await?;
                 let answer = self.table::<R>().delete(id, expected).await?;
                 if answer == Delete::Deleted
@@ -321,7 +324,11 @@ impl<R: Sample> RecordStore<R> for BrokenStore {
                 if fault == Fault::CachesPerView {
                     self.cache.lock().unwrap().remove(&name);
                 }
-                self.table::<R>().delete(id, expected).await
+                let answer = self.table::<R>().delete(id, expected).await?;
+                if fault == Fault::OneIndexForAllTenants && answer == Delete::Deleted {
+                    self.forget_for_all(name);
+                }
+                Ok(answer)
             }
         }
     }
