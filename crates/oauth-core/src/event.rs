@@ -1,6 +1,6 @@
 //! What happened, for whoever watches. No event can hold a secret.
 
-use oauth_storage::ClosedReason;
+use oauth_storage::{ClosedReason, Kind};
 use oauth_types::{ClientId, GrantId, Lifetime, Subject};
 
 use crate::client_metadata::DocumentError;
@@ -160,6 +160,13 @@ pub enum Event<'a> {
     StoreWentBack {
         /// The grant.
         grant: GrantId,
+    },
+    /// Records that nothing could present any more were forgotten.
+    Swept {
+        /// Of which kind.
+        kind: Kind,
+        /// How many.
+        forgotten: usize,
     },
     /// A transaction or session came back in another browser than it began in.
     BrowserMismatch,

@@ -50,6 +50,7 @@ mod sealed;
 pub mod server;
 pub mod session;
 pub mod software_statement;
+pub mod sweep;
 pub mod token;
 mod token_text;
 
@@ -76,4 +77,5 @@ pub use rotation::KEY_ANNOUNCEMENT;
 pub use server::{AuthorizationServer, OpenError, Ports};
 pub use session::{Authentication, BrowserBinding, Session};
 pub use software_statement::{SoftwareStatementIssuer, StatementError};
+pub use sweep::Swept;
 pub use token::TokenError;

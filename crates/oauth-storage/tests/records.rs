@@ -259,7 +259,7 @@ fn shows_every_member<R: Sample>() {
     let unset = unset_members(&format!("{:#?}", R::full()));
     assert!(
         unset.is_empty(),
-        "{unset:?}: set in `Sample::full` of oauth-testkit, so that a fixture shows it"
+        "{unset:?}: set nowhere. Set it in `Sample::full` of oauth-testkit, so that a fixture shows it"
     );
     let kind = R::KIND.as_str();
     let mut shape = serde_json::to_string_pretty(&R::full()).unwrap();
