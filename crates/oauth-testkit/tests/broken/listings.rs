@@ -38,18 +38,6 @@ impl BrokenStore {
                 let next = (items.len() == page.limit).then(|| next.to_string());
                 return Ok(Listed { items, next });
             }
-            Fault::PagesByRevision => {
-                dawdle();
-                let mut all = self.table::<R>().list(by, &Page::first(1000)).await?.items;
-                all.sort_by_key(|item| item.revision.number());
-                let after = page.after.as_ref().map_or(0, |at| at.parse().unwrap());
-                all.retain(|item| item.revision.number() > after);
-                let more = all.len() > page.limit;
-                all.truncate(page.limit);
-                let last = all.last().map(|item| item.revision.number().to_string());
-                let next = last.filter(|_| more);
-                return Ok(Listed { items: all, next });
-            }
             Fault::ListsGrantsOnly if R::KIND != Kind::Grant => {
                 return Ok(Listed {
                     items: Vec::new(),

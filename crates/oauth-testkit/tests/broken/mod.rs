@@ -1,8 +1,11 @@
 //! Stores that are wrong in one way each: a store in memory, and a fault wrapped around it.
 
 mod listings;
+mod slips;
 mod sweeps;
 mod verbs;
+
+pub(crate) use slips::{Slip, SlippedBackend};
 
 use std::any::Any;
 use std::collections::{HashMap, HashSet};
@@ -91,8 +94,6 @@ pub(crate) enum Fault {
     PagesIgnoreTheLimit,
     /// Pages are counted in records from the beginning.
     PagesByOffset,
-    /// Pages follow the revision, so what was replaced comes last.
-    PagesByRevision,
     /// A replacement leaves the index and comes back.
     HidesWhileReplacing,
     /// Only grants have an index.
@@ -282,7 +283,12 @@ impl Storage for BrokenStore {
 
 /// Kind and key as one text.
 fn name<R: Record>(id: &R::Id) -> String {
-    format!("{} {id}", R::KIND.as_str())
+    format!("{}{id}", name_of_kind::<R>())
+}
+
+/// What the names of all records of a kind begin with.
+fn name_of_kind<R: Record>() -> String {
+    format!("{} ", R::KIND.as_str())
 }
 
 impl BrokenStore {
@@ -340,7 +346,7 @@ impl BrokenStore {
 
     /// All records of this kind that were ever inserted.
     fn ever<R: Record>(&self) -> Vec<R> {
-        let prefix = format!("{} ", R::KIND.as_str());
+        let prefix = name_of_kind::<R>();
         let first = self.notes.first.lock().unwrap();
         let of_kind = first.iter().filter(|(name, _)| name.starts_with(&prefix));
         of_kind

@@ -1,6 +1,7 @@
 //! Listing is how everything of a person or a client is revoked: what it does not show, survives.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::future::Future;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use oauth_storage::{ConsentRecord, Filter, GrantRecord, Page, Record, Storage};
@@ -231,18 +232,52 @@ pub fn a_listing_is_never_behind<B: Backend>(trial: &Trial<B>) -> Verdict {
 
 /// While others write, a listing still shows every record that stands still, and none twice.
 pub fn a_listing_stands_while_others_write<B: Backend>(trial: &Trial<B>) -> Verdict {
+    listed_throughout(trial, 15, 3, |store, writer, round| async move {
+        let number = writer as u64 * 10_000 + round;
+        let other = grant(number);
+        let first = put(&store, other.clone()).await?;
+        let second = change(&store, first, grant_of(number, "bob", "other")).await?;
+        let third = change(&store, second, other.clone().marked(1)).await?;
+        remove::<GrantRecord>(&store, &other.id, third).await
+    })
+}
+
+/// A record that is being replaced stays in the listings of its owner throughout, once: a
+/// revocation that lists in that moment must not pass over it.
+pub fn a_listing_keeps_what_is_being_replaced<B: Backend>(trial: &Trial<B>) -> Verdict {
+    // Each writer replaces its own half, round and round.
+    listed_throughout(trial, 12, 2, |store, writer, round| async move {
+        let id = grant(round % 6 * 2 + writer as u64 % 2).id;
+        let found = read::<GrantRecord>(&store, &id).await?;
+        let next = (*found.record).clone().marked(round);
+        change(&store, found.revision, next).await?;
+        // Whoever lists is not on a machine of its own.
+        std::thread::sleep(Duration::from_micros(50));
+        Ok(())
+    })
+}
+
+/// Lists so many records, ten times over, while writers go on and on, and demands that all are
+/// shown, none twice.
+fn listed_throughout<B: Backend, F: Future<Output = Verdict>>(
+    trial: &Trial<B>,
+    records: u64,
+    writers: usize,
+    write: impl Fn(B::Store, usize, u64) -> F + Sync,
+) -> Verdict {
     trial.run(async {
         let store = trial.store();
-        for number in 0..15 {
+        for number in 0..records {
             put(&store, grant(number)).await?;
         }
         Ok::<(), Violation>(())
     })?;
-    let steady = ids(0..15);
-    let (steady, done) = (&steady, &AtomicBool::new(false));
-    trial.race(4, |racer, store| async move {
+    let steady = ids(0..records);
+    let (steady, write) = (&steady, &write);
+    let (written, done) = (&AtomicU64::new(0), &AtomicBool::new(false));
+    trial.race(1 + writers, |racer, store| async move {
         if racer == 0 {
-            let listings = listings(&store, steady).await;
+            let listings = listings(&store, steady, written).await;
             done.store(true, Ordering::SeqCst);
             return listings;
         }
@@ -250,50 +285,28 @@ pub fn a_listing_stands_while_others_write<B: Backend>(trial: &Trial<B>) -> Verd
             if done.load(Ordering::SeqCst) {
                 break;
             }
-            let other = grant(racer as u64 * 10_000 + round);
-            let first = put(&store, other.clone()).await?;
-            let number = racer as u64 * 10_000 + round;
-            let second = change(&store, first, grant_of(number, "bob", "other")).await?;
-            let third = change(&store, second, other.clone().marked(1)).await?;
-            remove::<GrantRecord>(&store, &other.id, third).await?;
+            write(store.clone(), racer, round).await?;
+            written.fetch_add(1, Ordering::SeqCst);
         }
         Ok(())
     })?;
     Ok(())
 }
 
-/// A record that is being replaced stays in the listings of its owner throughout, once: a
-/// revocation that lists in that moment must not pass over it.
-pub fn a_listing_keeps_what_is_being_replaced<B: Backend>(trial: &Trial<B>) -> Verdict {
-    trial.run(async {
-        let store = trial.store();
-        for number in 0..12 {
-            put(&store, grant(number)).await?;
+/// Lists ten times over, and on until something was written meanwhile, and demands what stays.
+async fn listings(store: &dyn Storage, steady: &[GrantId], written: &AtomicU64) -> Verdict {
+    for round in 0..1000 {
+        if round >= 10 && written.load(Ordering::SeqCst) >= 20 {
+            break;
         }
-        Ok::<(), Violation>(())
-    })?;
-    let steady = ids(0..12);
-    let (steady, done) = (&steady, &AtomicBool::new(false));
-    trial.race(3, |racer, store| async move {
-        if racer == 0 {
-            let listings = listings(&store, steady).await;
-            done.store(true, Ordering::SeqCst);
-            return listings;
-        }
-        // Each replaces its own half, round and round.
-        for round in 0..2000 {
-            if done.load(Ordering::SeqCst) {
-                break;
-            }
-            let id = grant(round % 6 * 2 + racer as u64 % 2).id;
-            let found = read::<GrantRecord>(&store, &id).await?;
-            let next = (*found.record).clone().marked(round);
-            change(&store, found.revision, next).await?;
-            // Whoever lists is not on a machine of its own.
-            std::thread::sleep(Duration::from_micros(50));
-        }
-        Ok(())
-    })?;
+        let listed = listed_ids(store, &by_subject("alice"), 2).await?;
+        let missing = steady.iter().filter(|id| !listed.contains(id)).count();
+        ensure!(
+            missing == 0,
+            "{missing} of {} records that stayed were not listed",
+            steady.len()
+        );
+    }
     Ok(())
 }
 
@@ -336,20 +349,6 @@ pub fn every_kind_with_an_owner_is_listed<B: Backend>(trial: &Trial<B>) -> Verdi
         ensure!(listed.items.is_empty(), "a deleted consent is listed");
         Ok(())
     })
-}
-
-/// Lists ten times over and demands what stands still.
-async fn listings(store: &dyn Storage, steady: &[GrantId]) -> Verdict {
-    for _ in 0..10 {
-        let listed = listed_ids(store, &by_subject("alice"), 2).await?;
-        let missing = steady.iter().filter(|id| !listed.contains(id)).count();
-        ensure!(
-            missing == 0,
-            "{missing} of {} records that stayed were not listed",
-            steady.len()
-        );
-    }
-    Ok(())
 }
 
 /// What records are listed under is compared byte for byte, too: `Alice` must neither see nor
