@@ -6,7 +6,7 @@ use oauth_storage::{GrantRecord, Insert, Page, Replace, Storage};
 use oauth_types::GrantId;
 
 use crate::contract::samples::{Sample, at, grant, grant_of, retained};
-use crate::contract::steps::{by_subject, give_up, listed_ids, put, read, whole};
+use crate::contract::steps::{by_subject, give_up, listed_ids, put, read, sweep_all, whole};
 use crate::contract::{Backend, Trial, Verdict, Violation, ensure};
 
 /// After how many polls, and with how much time in between, a future is dropped.
@@ -103,7 +103,7 @@ pub fn a_dropped_sweep_is_all_or_nothing<B: Backend>(trial: &Trial<B>) -> Verdic
             for number in numbers.clone() {
                 settled(&store, &grant(number).id).await?;
             }
-            while store.grants().sweep(at(0), 2).await? > 0 {}
+            sweep_all::<GrantRecord>(&store, at(0)).await?;
             for number in numbers {
                 let state = settled(&store, &grant(number).id).await?;
                 ensure!(

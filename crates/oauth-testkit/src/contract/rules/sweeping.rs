@@ -8,20 +8,10 @@ use oauth_storage::{ClientRecord, GrantRecord, Record, Replace, Storage, Subject
 use oauth_types::{Subject, Timestamp};
 
 use crate::contract::samples::{Sample, at, client, grant, grant_of, retained};
-use crate::contract::steps::{by_client, by_subject, change, listed_ids, put, read, remove};
+use crate::contract::steps::{
+    by_client, by_subject, change, listed_ids, put, read, remove, sweep_all,
+};
 use crate::contract::{Backend, Trial, Verdict, Violation, ensure};
-
-/// Sweeps until nothing is left to sweep, and says how many went.
-async fn sweep_all<R: Sample>(store: &dyn Storage, now: Timestamp) -> Result<usize, Violation> {
-    let mut swept = 0;
-    for _ in 0..1000 {
-        match R::table(store).sweep(now, 7).await? {
-            0 => return Ok(swept),
-            some => swept += some,
-        }
-    }
-    Err(Violation::new("a sweep finds more without end"))
-}
 
 async fn is_there<R: Sample>(store: &dyn Storage, id: &R::Id) -> Result<bool, Violation> {
     Ok(R::table(store).find(id).await?.is_some())
