@@ -156,6 +156,15 @@ fn grants_of_the_first_shape_mean_what_they_meant() {
     assert_eq!(end.reason, ClosedReason::RefreshTokenReused);
     let refresh = closed.refresh.expect("a refresh token");
     assert!(refresh.predecessor.expect("a predecessor").retry_ended);
+
+    for (fixture, reason) in [
+        ("0.1.0/grants-4.json", ClosedReason::Revoked),
+        ("0.1.0/grants-5.json", ClosedReason::Withdrawn),
+        ("0.1.0/grants-6.json", ClosedReason::CodeReplayed),
+    ] {
+        let closed = read::<GrantRecord>(fixture).closed;
+        assert_eq!(closed.expect("an end").reason, reason, "{fixture}");
+    }
 }
 
 #[test]
