@@ -67,6 +67,20 @@ pub(crate) const BACKENDS: &[Backend] = &[
         home: None,
         program: Some(("mariadbd", "mariadb-server")),
     },
+    Backend {
+        name: "composed",
+        store: Store::Always,
+        marks: &["composed"],
+        home: None,
+        program: None,
+    },
+    Backend {
+        name: "custom-store",
+        store: Store::Folder("examples/custom-store"),
+        marks: &["redb"],
+        home: Some("custom-store"),
+        program: None,
+    },
 ];
 
 impl Backend {
@@ -206,12 +220,15 @@ mod tests {
             ),
             test("quickstart", "tests/kill.rs sqlite_survives"),
             test("oauth-types", "src/lib.rs scope"),
+            test("oauth-storage-sql", "tests/composed.rs one_winner"),
+            test("custom-store", "tests/contract.rs one_winner"),
         ];
         let passed = |name: &str| backend(name).ran(&tests).passed;
         assert_eq!(
             ["sqlite", "postgresql", "mariadb", "memory"].map(passed),
             [2, 1, 0, 0]
         );
+        assert_eq!(["composed", "custom-store"].map(passed), [1, 1]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 mod noted;
 
-use oauth_storage::ClosedReason;
+use oauth_storage::{ClosedReason, Kind};
 use oauth_types::{ClientId, GrantId, Lifetime, Scope, Subject};
 
 use crate::client_metadata::DocumentError;
@@ -230,6 +230,13 @@ pub enum Event<'a> {
         /// The grant.
         grant: GrantId,
     },
+    /// Records that nothing could present any more were forgotten.
+    Swept {
+        /// Of which kind.
+        kind: Kind,
+        /// How many.
+        forgotten: usize,
+    },
     /// A transaction or session came back in another browser than it began in.
     BrowserMismatch,
 }
@@ -294,6 +301,7 @@ impl Event<'_> {
             Self::AccessTokenRetired { .. } => "access_token_retired",
             Self::VerifierMismatch { .. } => "verifier_mismatch",
             Self::StoreWentBack { .. } => "store_went_back",
+            Self::Swept { .. } => "swept",
             Self::BrowserMismatch => "browser_mismatch",
         }
     }
@@ -364,6 +372,10 @@ impl Event<'_> {
             Self::ClientWithdrawn { client, subject } => {
                 show("client", Value::Client(client));
                 show("subject", Value::Subject(subject));
+            }
+            Self::Swept { kind, forgotten } => {
+                show("kind", Value::Word(kind.as_str()));
+                show("forgotten", Value::Number(forgotten as u64));
             }
             Self::Limited { limit } | Self::NotCounted { limit } => {
                 show("limit", Value::Word(limit))

@@ -266,19 +266,6 @@ impl AuthorizationServer {
         self.ring().public_jwks()
     }
 
-    /// Forgets records that nothing can present any more, at most `limit` of each kind.
-    ///
-    /// # Errors
-    /// The store's.
-    pub async fn sweep(&self, limit: usize) -> Result<usize, StorageError> {
-        let now = self.now();
-        let grants = self.storage.grants().sweep(now, limit).await?;
-        let clients = self.storage.clients().sweep(now, limit).await?;
-        let consents = self.storage.consents().sweep(now, limit).await?;
-        let replays = self.storage.replays().sweep(now, limit).await?;
-        Ok(grants + clients + consents + replays)
-    }
-
     pub(crate) fn policy(&self) -> &ServerPolicy {
         &self.config.policy
     }

@@ -105,7 +105,7 @@ fn the_longest_unused_grants_make_room() {
     }
     // What was ended is soon forgotten: a flood of them is no flood of records.
     world.clock.advance(Lifetime::minutes(12));
-    let swept = block_on(world.server.sweep(1_000)).unwrap();
+    let swept = block_on(world.server.sweep(1_000)).grants;
     assert!(swept >= ended.0.load(Ordering::SeqCst), "{swept}");
     refresh(&world, &app, &mut in_use);
 }
@@ -128,7 +128,7 @@ fn a_look_is_bounded() {
     for number in 0..640 {
         if number % 16 == 0 {
             world.clock.advance(Lifetime::minutes(1));
-            block_on(world.server.sweep(1_000)).unwrap();
+            let _ = block_on(world.server.sweep(1_000));
         }
         storage.take_counts();
         world.approve(&app, &alice);

@@ -3,7 +3,8 @@
 //! **Promise.** Whoever implements [`RecordStore`] (five verbs and a sweep over whole records)
 //! has a complete store. Single use of codes, rotation, replay detection and revocation all
 //! follow from [`RecordStore::replace`], so none of them has to be written again for a backend.
-//! `oauth_testkit::storage_contract!` proves an implementation.
+//! `oauth_testkit::storage_contract!` proves an implementation; `docs/storage-authors.md` tells how
+//! to write one, and where others went wrong.
 //!
 //! **Absences.** No driver, no clock, no policy, no secret: a store reports facts, the logic
 //! above decides what they mean, and of any secret only a digest arrives here.
@@ -124,6 +125,7 @@
 
 pub mod circuit;
 pub mod client;
+pub mod compose;
 pub mod consent;
 pub mod digest_id;
 pub mod error;
@@ -142,6 +144,7 @@ pub use client::{
     ClientLifetimes, ClientRecord, ClientRegistration, ClientSecret, GrantType,
     TokenEndpointAuthMethod,
 };
+pub use compose::ComposedStorage;
 pub use consent::ConsentRecord;
 pub use digest_id::DigestId;
 pub use error::{StorageError, StorageErrorKind};

@@ -12,6 +12,9 @@ use crate::error::{StorageError, StorageErrorKind};
 
 /// A record that a [`RecordStore`](crate::RecordStore) keeps whole, as a document beside the few
 /// columns it is looked up by.
+///
+/// Most documents take one or two kilobytes. A store keeps those of up to 256 KiB, to the last
+/// byte; a larger one it may refuse as unavailable, but never cut off.
 pub trait Record: Clone + Debug + Send + Sync + Serialize + DeserializeOwned + 'static {
     /// Which table it belongs to.
     const KIND: Kind;

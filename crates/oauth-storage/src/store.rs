@@ -15,7 +15,8 @@ use crate::{
 /// Keeps records of one type.
 ///
 /// Every verb is linearizable per key: it takes effect at one moment between its call and its
-/// answer. Every verb is all or nothing, also when its future is dropped halfway. A store never
+/// answer. Every verb is all or nothing, also when its future is dropped halfway; what a dropped
+/// one would have answered, nobody else is answered. A store never
 /// judges expiry (it has no clock); [`Record::retain_until`] only says when it may forget.
 ///
 /// # Errors
@@ -43,14 +44,19 @@ pub trait RecordStore<R: Record>: Send + Sync {
     /// Lists records by what they are listed under, in the order of their keys' text or any other
     /// total order that does not change, one page at a time.
     ///
+    /// A record is listed under its [`Record::subject`] and its [`Record::client`], as far as it has
+    /// them; of records of one kind only.
+    ///
     /// Shows every record whose `insert` or `replace` was acknowledged before the listing began
     /// and that was not deleted since; records written meanwhile may or may not appear. No record
     /// appears twice in one run of pages.
     async fn list(&self, by: &Filter, page: &Page) -> Result<Listed<R>, StorageError>;
 
     /// Forgets at most `limit` records whose [`Record::retain_until`] is before `now`, and says
-    /// how many. Judges each in the same atomic step that deletes it, so a record extended
-    /// meanwhile stays.
+    /// how many this call forgot. Judges each in the same atomic step that deletes it, so a record
+    /// extended meanwhile stays. Every call goes by its own `now`, which may be earlier than that
+    /// of calls before. Several may sweep at once; called again and again until it answers 0, and
+    /// nobody else sweeps, nothing is left that may go.
     async fn sweep(&self, now: Timestamp, limit: usize) -> Result<usize, StorageError>;
 }
 

@@ -1,25 +1,10 @@
 //! Proves that a storage backend keeps what [`oauth_storage`] promises in its name.
 //!
-//! # Write a store in an hour
+//! How to write one, which traps there are, and what a failing rule points at is told in
+//! `docs/storage-authors.md`; `examples/custom-store` is a whole store to copy. This page is about
+//! running the rules.
 //!
-//! **1. Implement [`RecordStore<R>`](oauth_storage::RecordStore) once**, generic over
-//! [`R: Record`](oauth_storage::Record). A record is a document (`record::encode` and `decode`)
-//! under a key (`record.id().to_string()`) in a table (`R::KIND.as_str()`), with two columns to
-//! list it by (`record.subject()`, `record.client()`) and one to forget it by
-//! (`record.retain_until()`). Four ways to go wrong deserve a thought before the first line:
-//!
-//! - *The condition belongs into the write.* `replace` and `delete` name the revision in the same
-//!   statement, script or lock that changes the record. Reading first and writing afterwards
-//!   passes every test with one caller and redeems a code twice with two.
-//! - *A revision never returns.* Counting from one again after a deletion lets a stale writer win
-//!   against a record it has never seen. Start from a random number, or count store-wide.
-//! - *Keys are bytes.* Most databases compare text without regard to case, accents or trailing
-//!   spaces until told otherwise, and many cut it off at 255 characters.
-//! - *An answer must be true.* "Conflict" and `Unavailable` say that nothing was written. A client
-//!   library that sends a write again by itself makes them lies; turn that off, and answer
-//!   `Indeterminate` when a reply is lost.
-//!
-//! **2. Hand out views of tenants** under [`Backend`], and a fresh, empty backend:
+//! **Hand out views of tenants** under [`Backend`], and a fresh, empty backend:
 //!
 //! ```
 //! use oauth_storage_memory::MemoryStorage; // yours, here
@@ -43,7 +28,7 @@
 //! # fn main() {}
 //! ```
 //!
-//! **3. Put that into an integration test.** It expands to one `#[test]` for each function of
+//! **Put that into an integration test.** It expands to one `#[test]` for each function of
 //! [`rules`], whose documentation says what the rule is for. Each runs on a backend of its own, so
 //! `fresh_store` should hand out a new schema, prefix or file every time and clean up when the
 //! backend is dropped. `block_on` runs a future to its end on the calling thread and is called
@@ -57,8 +42,7 @@
 //! # What the rules cannot show
 //!
 //! They race threads of one process for a fraction of a second. That an acknowledged write
-//! survives a crash or a failover follows from how the database is configured; say in your
-//! documentation what you ask of it, and check it when the store is opened.
+//! survives a crash or a failover is for a test of your own, and for how the database is set up.
 //!
 //! The rules themselves are tested: each of them is failed by some deliberately broken store, and
 //! each of those fails exactly the rules that are named for it.

@@ -162,7 +162,14 @@ async fn tend(server: Arc<AuthorizationServer>) {
         if let Err(error) = server.refresh_keys().await {
             tracing::warn!("the keys cannot be read again: {error}");
         }
-        while server.sweep(BATCH).await.is_ok_and(|swept| swept >= BATCH) {
+        loop {
+            let swept = server.sweep(BATCH).await;
+            for (kind, error) in &swept.failed {
+                tracing::warn!("{} cannot be swept: {error}", kind.as_str());
+            }
+            if !swept.more {
+                break;
+            }
             tokio::task::yield_now().await;
         }
     }

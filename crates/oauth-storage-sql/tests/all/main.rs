@@ -2,6 +2,7 @@
 #![cfg(all(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 
 mod common;
+mod composed;
 mod contract;
 mod faults;
 mod group;

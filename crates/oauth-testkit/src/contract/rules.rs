@@ -3,6 +3,7 @@
 
 use crate::contract::{Backend, Rule};
 
+mod answering;
 mod deleting;
 mod dropping;
 mod keys;
@@ -11,6 +12,7 @@ mod replacing;
 mod sweeping;
 mod tenants;
 
+pub use answering::*;
 pub use deleting::*;
 pub use dropping::*;
 pub use keys::*;
@@ -31,6 +33,7 @@ macro_rules! __storage_rules {
             large_records_are_kept_whole
             insert_never_overwrites
             one_insert_wins
+            one_claim_wins
             keys_are_compared_byte_for_byte
             long_keys_are_kept_apart
             kinds_have_keys_of_their_own
@@ -41,6 +44,8 @@ macro_rules! __storage_rules {
             a_conflict_changes_nothing
             one_of_64_replacers_wins
             no_answer_is_untrue
+            no_answer_to_an_insert_is_untrue
+            no_answer_to_a_deletion_is_untrue
             a_revision_never_returns
 
             delete_needs_the_revision
@@ -51,9 +56,12 @@ macro_rules! __storage_rules {
             a_listing_shows_what_was_acknowledged
             pages_neither_repeat_nor_skip
             pages_bear_changes_in_between
+            pages_bear_replacements_in_between
             a_listing_follows_the_record
             a_listing_is_never_behind
             a_listing_stands_while_others_write
+            a_listing_keeps_what_is_being_replaced
+            every_kind_with_an_owner_is_listed
             listings_compare_byte_for_byte
 
             sweep_forgets_what_may_go
@@ -62,15 +70,20 @@ macro_rules! __storage_rules {
             sweep_is_bounded
             sweep_judges_the_newest_record
             sweep_never_takes_an_extended_record
+            sweepers_share_the_work
+            a_clock_that_went_back_is_believed
+            a_key_used_again_starts_afresh
 
             a_dropped_insert_is_all_or_nothing
             a_dropped_replace_is_all_or_nothing
             a_dropped_delete_is_all_or_nothing
             a_dropped_sweep_is_all_or_nothing
+            a_dropped_read_answers_nobody_else
 
             tenants_see_only_their_own
             tenants_have_keys_of_their_own
             tenants_sweep_only_their_own
+            tenants_keep_what_others_forget
             tenant_and_key_are_not_run_together
         }
     };

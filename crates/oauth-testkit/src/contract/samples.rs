@@ -17,14 +17,16 @@ use oauth_types::{
     ResourceUri, Scope, SecretHash, Subject, Timestamp,
 };
 
-/// The present moment of the rules.
-pub const NOW: u64 = 1_800_000_000;
+/// The present moment of the rules: so late that no clock of a database, which may have a say in
+/// what it forgets by itself, has got there.
+pub const NOW: u64 = 4_000_000_000;
 
 /// A record that a rule can make, change and recognise.
 pub trait Sample: Record {
     /// A plain record; another key for every number, except of the one key ring.
     fn sample(number: u64) -> Self;
-    /// A record with every member set, and none that this version does not know.
+    /// A record in which every member is set somewhere, and none that this version does not know.
+    /// Written out, it is the fixture that shows this version's shape.
     fn full() -> Self;
     /// The same, told apart by a mark.
     #[must_use]
@@ -191,9 +193,21 @@ impl Sample for ClientRecord {
         let mut metadata = ClientMetadata::default();
         metadata.client_name =
             Some("Ünïcode \"quoted\" \\ <b>\u{1F980}</b> \u{0}\u{1}\n".to_owned());
-        metadata.logo_uri = Some("https://app.example/logo.png".to_owned());
+        metadata.token_endpoint_auth_method = Some("client_secret_post".to_owned());
+        metadata.grant_types = Some(vec!["refresh_token".to_owned()]);
         metadata.response_types = Some(vec!["code".to_owned()]);
+        metadata.client_uri = Some("https://app.example/".to_owned());
+        metadata.logo_uri = Some("https://app.example/logo.png".to_owned());
+        metadata.scope = Some("mcp:tools".to_owned());
+        metadata.tos_uri = Some("https://app.example/terms".to_owned());
+        metadata.policy_uri = Some("https://app.example/privacy".to_owned());
+        metadata.software_id = Some("the-app".to_owned());
         metadata.software_version = Some(String::new());
+        metadata.application_type = Some("web".to_owned());
+        metadata.jwks = Some(UnknownMembers::new().into());
+        metadata.jwks_uri = Some("https://app.example/jwks".to_owned());
+        metadata.software_statement = Some("a.b.c".to_owned());
+        metadata.other = UnknownMembers::from_iter([("client_name#de".to_owned(), "App".into())]);
         let secret = |text: &[u8], expires_at| ClientSecret {
             hash: SecretHash::of(text),
             expires_at,
@@ -216,7 +230,7 @@ impl Sample for ClientRecord {
             jwks_uri: Some("https://app.example/jwks".to_owned()),
             lifetimes: ClientLifetimes {
                 access_token: Some(Lifetime::ZERO),
-                refresh_idle: None,
+                refresh_idle: Some(Lifetime::seconds(1)),
                 grant: Some(Lifetime::seconds(u64::MAX)),
             },
             registration_access_token: Some(SecretHash::of(b"registration")),

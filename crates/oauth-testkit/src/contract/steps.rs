@@ -9,7 +9,7 @@ use oauth_storage::record::encode;
 use oauth_storage::{
     Delete, Filter, GrantRecord, Insert, Page, Record, Replace, Revision, Storage, Versioned,
 };
-use oauth_types::{ClientId, GrantId, Subject};
+use oauth_types::{ClientId, GrantId, Subject, Timestamp};
 
 use crate::contract::samples::Sample;
 use crate::contract::{Verdict, Violation, ensure};
@@ -75,6 +75,21 @@ pub(crate) async fn remove<R: Sample>(
         "delete of the current {id} answers {answer:?}"
     );
     Ok(())
+}
+
+/// Sweeps until nothing is left to sweep, and says how many went.
+pub(crate) async fn sweep_all<R: Sample>(
+    store: &dyn Storage,
+    now: Timestamp,
+) -> Result<usize, Violation> {
+    let mut swept = 0;
+    for _ in 0..1000 {
+        match R::table(store).sweep(now, 7).await? {
+            0 => return Ok(swept),
+            some => swept += some,
+        }
+    }
+    Err(Violation::new("a sweep finds more without end"))
 }
 
 /// Whether two records are the same document.

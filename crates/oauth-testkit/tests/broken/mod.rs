@@ -1,7 +1,13 @@
 //! Stores that are wrong in one way each: a store in memory, and a fault wrapped around it.
 
+mod listings;
+mod slips;
+mod sweeps;
 mod verbs;
 
+pub(crate) use slips::{Slip, SlippedBackend};
+
+use std::any::Any;
 use std::collections::{HashMap, HashSet};
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -32,6 +38,8 @@ pub(crate) enum Fault {
     DropsUnknownMembers,
     /// Long text is cut off.
     CutsLongText,
+    /// There is a bound on values, somewhat below what is promised.
+    RefusesLargeDocuments,
     /// Keys pass through this before they are compared.
     FoldsKeys(Fold),
     /// What records are listed under passes through this before it is compared.
@@ -44,6 +52,8 @@ pub(crate) enum Fault {
     InsertOverwrites,
     /// Looks whether the key is free, then writes.
     InsertLooksFirst,
+    /// Does that with claims, which it takes for a cache.
+    ClaimsLookFirst,
     /// The condition of the write is missing.
     LastWriteWins,
     /// Looks whether the revision stands, then writes.
@@ -57,9 +67,11 @@ pub(crate) enum Fault {
     /// Revisions count from 1 again after a deletion.
     RevisionRestarts,
     /// Now and then the reply to a write that happened is an error that denies it.
-    WritesThenErrs,
+    WritesThenErrs(Verb),
     /// Now and then a write is sent twice, and the second answer passed on.
-    SendsTwice,
+    SendsTwice(Verb),
+    /// The reply to a reading that was given up is read by the next one.
+    LeavesReplies,
     /// Deletes without a condition.
     DeletesBlindly,
     /// Looks whether the revision stands, then deletes.
@@ -82,6 +94,10 @@ pub(crate) enum Fault {
     PagesIgnoreTheLimit,
     /// Pages are counted in records from the beginning.
     PagesByOffset,
+    /// A replacement leaves the index and comes back.
+    HidesWhileReplacing,
+    /// Only grants have an index.
+    ListsGrantsOnly,
     /// Nothing is ever swept.
     NeverSweeps,
     /// What has to be kept until now goes now.
@@ -94,6 +110,12 @@ pub(crate) enum Fault {
     SweepsByTheFirstDate,
     /// Looks which dates are past, then deletes.
     SweepLooksFirst,
+    /// Counts what it wanted to delete.
+    SweepCountsForOthers,
+    /// A sweep goes by the latest moment any was given.
+    SweepsByTheLatestClock,
+    /// Deleting a record leaves its date behind.
+    DatesOutliveRecords,
     /// The index is written before or after the record, and others may run in between.
     Tears(Verb),
     /// A listing shows everybody's.
@@ -102,6 +124,8 @@ pub(crate) enum Fault {
     OneKeySpaceForAllTenants,
     /// A sweep is everybody's.
     SweepsAllTenants,
+    /// What is taken from the index is taken from everybody's.
+    OneIndexForAllTenants,
     /// A key is the tenant's name followed by the record's.
     RunsTenantAndKeyTogether,
 }
@@ -113,6 +137,8 @@ pub(crate) enum Fold {
     Case,
     /// Spaces at the end do not count.
     TrailingSpace,
+    /// What looks the same is the same.
+    Normal,
     /// What exceeds a column is cut off.
     Length,
 }
@@ -122,6 +148,7 @@ impl Fold {
         match self {
             Self::Case => text.to_lowercase(),
             Self::TrailingSpace => text.trim_end_matches(' ').to_owned(),
+            Self::Normal => text.replace("e\u{301}", "é").replace('ﬁ', "fi"),
             Self::Length => text.chars().take(255).collect(),
         }
     }
@@ -156,13 +183,15 @@ pub(crate) struct BrokenStore {
     cache: Arc<Mutex<HashMap<String, CachedRevision>>>,
 }
 
-type CachedRevision = Option<(Revision, Arc<dyn std::any::Any + Send + Sync>)>;
+type CachedRevision = Option<(Revision, Arc<dyn Any + Send + Sync>)>;
 
 /// What faults know of all tenants.
 #[derive(Default)]
 struct Shared {
     /// Keys, run together with something they should not be; and whose they are.
     names: Mutex<HashMap<String, String>>,
+    /// Who forgot what, by kind and key.
+    forgotten: Mutex<Vec<(TenantId, String)>>,
     views: Mutex<Vec<(TenantId, MemoryStorage)>>,
 }
 
@@ -173,6 +202,8 @@ struct Notes {
     first: Mutex<HashMap<String, Vec<u8>>>,
     /// By what the fault makes of a name: the true names, and the keys listed under each.
     alike: Mutex<HashMap<String, HashMap<String, HashSet<String>>>>,
+    /// By kind: the latest moment of any sweep.
+    latest: Mutex<HashMap<&'static str, Timestamp>>,
     /// Deleted grants.
     deleted: Mutex<Vec<GrantRecord>>,
     /// Keys that no listing shows at the moment.
@@ -183,6 +214,10 @@ struct Notes {
     writer: Mutex<Option<ThreadId>>,
     /// By kind and key: how often it was replaced.
     writes: Mutex<HashMap<String, usize>>,
+    /// By thread: how much it inserted or deleted.
+    done: Mutex<HashMap<ThreadId, usize>>,
+    /// Replies that nobody waited for.
+    replies: Mutex<Vec<Arc<dyn Any + Send + Sync>>>,
 }
 
 impl BrokenBackend {
@@ -248,7 +283,12 @@ impl Storage for BrokenStore {
 
 /// Kind and key as one text.
 fn name<R: Record>(id: &R::Id) -> String {
-    format!("{} {id}", R::KIND.as_str())
+    format!("{}{id}", name_of_kind::<R>())
+}
+
+/// What the names of all records of a kind begin with.
+fn name_of_kind<R: Record>() -> String {
+    format!("{} ", R::KIND.as_str())
 }
 
 impl BrokenStore {
@@ -262,6 +302,19 @@ impl BrokenStore {
         let writes = writes.entry(name).or_default();
         *writes += 1;
         writes.is_multiple_of(64)
+    }
+
+    /// Whether this thread's insertion or deletion goes wrong: its tenth, with five others about.
+    fn is_unlucky_too(&self) -> bool {
+        let mut done = self.notes.done.lock().unwrap();
+        let mine = done.entry(std::thread::current().id()).or_default();
+        *mine += 1;
+        mine.is_multiple_of(10) && done.len() > 5
+    }
+
+    fn forget_for_all(&self, name: String) {
+        let forgotten = (self.tenant.clone(), name);
+        self.shared.forgotten.lock().unwrap().push(forgotten);
     }
 
     fn hide(&self, name: String) {
@@ -293,7 +346,7 @@ impl BrokenStore {
 
     /// All records of this kind that were ever inserted.
     fn ever<R: Record>(&self) -> Vec<R> {
-        let prefix = format!("{} ", R::KIND.as_str());
+        let prefix = name_of_kind::<R>();
         let first = self.notes.first.lock().unwrap();
         let of_kind = first.iter().filter(|(name, _)| name.starts_with(&prefix));
         of_kind
@@ -323,6 +376,15 @@ impl BrokenStore {
                 return Ok(answer);
             }
         }
+    }
+}
+
+/// A reply on its way. If nobody waits for it any more, the next one to read gets it.
+struct Reply<'a>(&'a Notes, Option<Arc<dyn Any + Send + Sync>>);
+
+impl Drop for Reply<'_> {
+    fn drop(&mut self) {
+        self.0.replies.lock().unwrap().extend(self.1.take());
     }
 }
 
@@ -357,7 +419,7 @@ fn mangled<R: Sample>(fault: Fault, record: &R) -> R {
     let text = String::from_utf8(oauth_storage::record::encode(record).unwrap()).unwrap();
     let text = match fault {
         Fault::ForgetsAMember => {
-            let closed = r#","closed":{"at":1800000050,"reason":"code_replayed"}"#;
+            let closed = r#","closed":{"at":4000000050,"reason":"code_replayed"}"#;
             text.replace(closed, "")
                 .replace(r#""disabled":true"#, r#""disabled":false"#)
         }

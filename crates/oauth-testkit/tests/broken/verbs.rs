@@ -3,8 +3,6 @@
 use async_trait::async_trait;
 use oauth_storage::{Delete, Filter, Kind, Listed, Page, StorageErrorKind, Versioned};
 
-use oauth_types::{ClientId, Subject};
-
 use super::*;
 
 #[async_trait]
@@ -38,11 +36,16 @@ impl<R: Sample> RecordStore<R> for BrokenStore {
         }
         let document = oauth_storage::record::encode(&record)?;
         match self.fault {
+            Fault::RefusesLargeDocuments if document.len() > LARGE => {
+                return Err(StorageErrorKind::Unavailable.into());
+            }
             Fault::InsertOverwrites => {
                 self.overwrite(record).await?;
                 return Ok(Insert::Inserted);
             }
-            Fault::InsertLooksFirst => {
+            Fault::InsertLooksFirst | Fault::ClaimsLookFirst
+                if self.fault == Fault::InsertLooksFirst || R::KIND == Kind::Replay =>
+            {
                 if self.table::<R>().find(record.id()).await?.is_some() {
                     return Ok(Insert::Exists);
                 }
@@ -84,6 +87,15 @@ impl<R: Sample> RecordStore<R> for BrokenStore {
             Fault::CachesPerView => {
                 self.cache.lock().unwrap().remove(&name);
             }
+            Fault::WritesThenErrs(Verb::Insert) | Fault::SendsTwice(Verb::Insert) => {
+                let answer = self.table().insert(record.clone()).await?;
+                if answer == Insert::Exists || !self.is_unlucky_too() {
+                    return Ok(answer);
+                }
+                if matches!(self.fault, Fault::WritesThenErrs(_)) {
+                    return Err(StorageErrorKind::Unavailable.into());
+                }
+            }
             _ => {}
         }
         let answer = self.table().insert(record).await?;
@@ -97,6 +109,21 @@ impl<R: Sample> RecordStore<R> for BrokenStore {
         let name = name::<R>(id);
         let found = self.table::<R>().find(id).await?;
         match self.fault {
+            Fault::LeavesReplies => {
+                let left = self.notes.replies.lock().unwrap().pop();
+                if let Some(left) = left.and_then(|left| left.downcast::<R>().ok()) {
+                    let revision = Revision::new(1);
+                    return Ok(Some(Versioned {
+                        revision,
+                        record: left,
+                    }));
+                }
+                let reply = found.clone().map(|found| found.record as Arc<_>);
+                let mut reply = Reply(&self.notes, reply);
+                pause().await;
+                reply.1 = None;
+                Ok(found)
+            }
             Fault::FindsByPrefix if found.is_none() => {
                 let begins = |record: &R| record.id().to_string().starts_with(&id.to_string());
                 for other in self.ever::<R>().into_iter().filter(begins) {
@@ -187,24 +214,27 @@ impl<R: Sample> RecordStore<R> for BrokenStore {
                     answer => Ok(answer),
                 }
             }
-            Fault::WritesThenErrs => {
+            Fault::WritesThenErrs(Verb::Replace) => {
                 let answer = self.table().replace(expected, record).await?;
                 if matches!(answer, Replace::Replaced(_)) && self.is_unlucky(name) {
                     return Err(StorageErrorKind::Unavailable.into());
                 }
                 Ok(answer)
             }
-            Fault::SendsTwice => {
+            Fault::SendsTwice(Verb::Replace) => {
                 let answer = self.table().replace(expected, record.clone()).await?;
                 if matches!(answer, Replace::Replaced(_)) && self.is_unlucky(name) {
                     return self.table().replace(expected, record).await;
                 }
                 Ok(answer)
             }
-            Fault::Tears(Verb::Replace) => {
+            Fault::Tears(Verb::Replace) | Fault::HidesWhileReplacing => {
                 self.hide(name.clone());
                 let answer = self.table().replace(expected, record).await?;
-                pause().await;
+                dawdle();
+                if self.fault != Fault::HidesWhileReplacing {
+                    pause().await;
+                }
                 self.unhide(&name);
                 Ok(answer)
             }
@@ -232,6 +262,16 @@ impl<R: Sample> RecordStore<R> for BrokenStore {
                     return Ok(answer);
                 }
             },
+            Fault::WritesThenErrs(Verb::Delete) | Fault::SendsTwice(Verb::Delete) => {
+                let answer = self.table::<R>().delete(id, expected).await?;
+                if answer != Delete::Deleted || !self.is_unlucky_too() {
+                    return Ok(answer);
+                }
+                if matches!(self.fault, Fault::WritesThenErrs(_)) {
+                    return Err(StorageErrorKind::Unavailable.into());
+                }
+                self.table::<R>().delete(id, expected).await
+            }
             Fault::DeleteLooksFirst => {
                 match self.table::<R>().find(id).await? {
                     None => return Ok(Delete::Missing),
@@ -243,7 +283,7 @@ impl<R: Sample> RecordStore<R> for BrokenStore {
                 }
                 Ok(Delete::Deleted)
             }
-            Fault::ListsWhatIsDeleted => {
+            Fault::ListsWhatIsDeleted | Fault::DatesOutliveRecords => {
                 let found = self.inner.grants().find(&as_grant::<R>(id)).await?;
                 let answer = self.table::<R>().delete(id, expected).await?;
                 if answer == Delete::Deleted
@@ -284,211 +324,26 @@ impl<R: Sample> RecordStore<R> for BrokenStore {
                 if fault == Fault::CachesPerView {
                     self.cache.lock().unwrap().remove(&name);
                 }
-                self.table::<R>().delete(id, expected).await
+                let answer = self.table::<R>().delete(id, expected).await?;
+                if fault == Fault::OneIndexForAllTenants && answer == Delete::Deleted {
+                    self.forget_for_all(name);
+                }
+                Ok(answer)
             }
         }
     }
 
     async fn list(&self, by: &Filter, page: &Page) -> Result<Listed<R>, StorageError> {
-        match self.fault {
-            Fault::ListsBySubjectOnly if matches!(by, Filter::Client(_)) => {
-                return Ok(Listed {
-                    items: Vec::new(),
-                    next: None,
-                });
-            }
-            Fault::PagesIgnoreTheLimit => {
-                let page = Page {
-                    after: page.after.clone(),
-                    limit: page.limit.max(10),
-                };
-                return self.table().list(by, &page).await;
-            }
-            Fault::PagesSkip | Fault::PagesRepeat | Fault::PagesByOffset => {
-                dawdle();
-                let mut all = self.table::<R>().list(by, &Page::first(1000)).await?.items;
-                let skip: usize = page.after.as_ref().map_or(0, |at| at.parse().unwrap());
-                let items: Vec<_> = all.drain(..).skip(skip).take(page.limit).collect();
-                let next = match self.fault {
-                    Fault::PagesSkip => skip + items.len() + 1,
-                    Fault::PagesRepeat => skip + (items.len() - usize::from(items.len() > 1)),
-                    _ => skip + items.len(),
-                };
-                let next = (items.len() == page.limit).then(|| next.to_string());
-                return Ok(Listed { items, next });
-            }
-            _ => {}
-        }
-        let mut listed = self.table::<R>().list(by, page).await?;
-        match self.fault {
-            Fault::FoldsListings(fold) => {
-                let (exact, folded) = match by {
-                    Filter::Subject(by) => (by.as_str(), format!("s {}", fold.of(by.as_str()))),
-                    Filter::Client(by) => (by.as_str(), format!("c {}", fold.of(by.as_str()))),
-                    _ => return Ok(listed),
-                };
-                let alike = self.notes.alike.lock().unwrap().get(&folded).cloned();
-                let others = alike
-                    .unwrap_or_default()
-                    .into_iter()
-                    .filter(|(name, _)| name != exact);
-                for id in others.flat_map(|(_, ids)| ids) {
-                    let found = id.parse().ok().map(|id| now(self.table::<R>().find(&id)));
-                    if let Some(found) = found.transpose()?.flatten()
-                        && listed.items.len() < page.limit
-                    {
-                        listed.items.push(found);
-                    }
-                }
-            }
-            Fault::OneIndexForAll if page.after.is_none() => {
-                let other = match by {
-                    Filter::Subject(by) => Filter::Client(ClientId::new(by.as_str())),
-                    Filter::Client(by) => Filter::Subject(Subject::new(by.as_str())),
-                    _ => return Ok(listed),
-                };
-                listed
-                    .items
-                    .extend(self.table::<R>().list(&other, page).await?.items);
-                listed.items.truncate(page.limit);
-            }
-            // Not on the smallest pages, so that it depends on no race.
-            Fault::ListsWhatIsDeleted if page.limit > 2 && listed.next.is_none() => {
-                let deleted = self.notes.deleted.lock().unwrap();
-                for record in deleted.iter() {
-                    let document = oauth_storage::record::encode(record)?;
-                    let is_listed = matches!(by, Filter::Subject(by) if record.subject == *by);
-                    if let Ok(record) = oauth_storage::record::decode::<R>(&document)
-                        && is_listed
-                        && listed.items.len() < page.limit
-                    {
-                        let (revision, record) = (Revision::new(0), Arc::new(record));
-                        listed.items.push(Versioned { revision, record });
-                    }
-                }
-            }
-            Fault::ListsByTheFirstOwner => {
-                listed
-                    .items
-                    .retain(|item| match self.first::<R>(item.record.id()) {
-                        Some(first) => first.subject() == item.record.subject(),
-                        None => true,
-                    });
-            }
-            Fault::ListsAllTenants if page.after.is_none() => {
-                let views = self.shared.views.lock().unwrap().clone();
-                for (_, view) in views.iter().filter(|(tenant, _)| *tenant != self.tenant) {
-                    listed
-                        .items
-                        .extend(R::table(view).list(by, page).await?.items);
-                    listed.items.truncate(page.limit);
-                }
-            }
-            Fault::ListLags | Fault::Tears(_) => {
-                let hidden = self.notes.hidden.lock().unwrap();
-                listed
-                    .items
-                    .retain(|item| !hidden.contains(&name::<R>(item.record.id())));
-            }
-            Fault::RevisionRestarts => {
-                let revisions = self.notes.revisions.lock().unwrap();
-                // Deleted meanwhile: no longer known, and no longer to be shown.
-                listed.items.retain_mut(|item| {
-                    let known = revisions.get(&name::<R>(item.record.id()));
-                    let at = known.and_then(|known| {
-                        known
-                            .iter()
-                            .position(|known| *known == item.revision.number())
-                    });
-                    item.revision = Revision::new(at.map_or(0, |at| at as u64 + 1));
-                    at.is_some()
-                });
-            }
-            _ => {}
-        }
-        Ok(listed)
+        self.list_wrongly(by, page).await
     }
 
     async fn sweep(&self, now: Timestamp, limit: usize) -> Result<usize, StorageError> {
-        let table = self.table::<R>();
-        match self.fault {
-            Fault::NeverSweeps => Ok(0),
-            Fault::SweepsTheLastSecond => {
-                let later = Timestamp::from_unix(now.as_unix().saturating_add(1));
-                table.sweep(later, limit).await
-            }
-            Fault::SweepsWhatHasNoDate => {
-                for record in self.ever::<R>().into_iter().filter(|_| now >= DOOMSDAY) {
-                    if record.retain_until().is_none()
-                        && let Some(found) = table.find(record.id()).await?
-                    {
-                        table.delete(record.id(), found.revision).await?;
-                        return Ok(1);
-                    }
-                }
-                table.sweep(now, limit).await
-            }
-            Fault::SweepsWithoutBound => table.sweep(now, usize::MAX).await,
-            Fault::CachesPerView => {
-                self.cache.lock().unwrap().clear();
-                table.sweep(now, limit).await
-            }
-            Fault::SweepsByTheFirstDate => {
-                dawdle();
-                let mut swept = 0;
-                for record in self.ever::<R>() {
-                    let is_due = record.retain_until().is_some_and(|date| date < now);
-                    if let Some(found) = table.find(record.id()).await?
-                        && is_due
-                        && swept < limit
-                    {
-                        let answer = table.delete(record.id(), found.revision).await?;
-                        swept += usize::from(answer == Delete::Deleted);
-                    }
-                }
-                Ok(swept)
-            }
-            Fault::SweepLooksFirst | Fault::Tears(Verb::Sweep) => {
-                let mut due = Vec::new();
-                for record in self.ever::<R>() {
-                    if let Some(found) = table.find(record.id()).await?
-                        && found.record.retain_until().is_some_and(|date| date < now)
-                        && due.len() < limit
-                    {
-                        due.push(found);
-                    }
-                }
-                let mut swept = 0;
-                for found in due {
-                    let id = found.record.id();
-                    if self.fault == Fault::SweepLooksFirst {
-                        dawdle();
-                        if let Some(found) = table.find(id).await? {
-                            let answer = table.delete(id, found.revision).await?;
-                            swept += usize::from(answer == Delete::Deleted);
-                        }
-                    } else {
-                        self.hide(name::<R>(id));
-                        pause().await;
-                        let answer = table.delete(id, found.revision).await?;
-                        swept += usize::from(answer == Delete::Deleted);
-                        self.unhide(&name::<R>(id));
-                    }
-                }
-                Ok(swept)
-            }
-            Fault::SweepsAllTenants => {
-                let views = self.shared.views.lock().unwrap().clone();
-                let mut swept = 0;
-                for (_, view) in views {
-                    swept += R::table(&view).sweep(now, limit - swept).await?;
-                }
-                Ok(swept)
-            }
-            _ => table.sweep(now, limit).await,
-        }
+        self.sweep_wrongly::<R>(now, limit).await
     }
 }
+
+/// What a store takes that refuses large documents.
+const LARGE: usize = 200 * 1024;
 
 /// The key as a grant's; a key of no grant for other kinds.
 fn as_grant<R: Sample>(id: &R::Id) -> oauth_types::GrantId {

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use oauth_storage::{GrantRecord, Insert, Replace, Storage};
+use oauth_storage::{GrantRecord, Insert, Page, Replace, Storage};
 use oauth_types::GrantId;
 
 use crate::contract::samples::{Sample, at, grant, grant_of, retained};
-use crate::contract::steps::{give_up, put, whole};
+use crate::contract::steps::{by_subject, give_up, listed_ids, put, read, sweep_all, whole};
 use crate::contract::{Backend, Trial, Verdict, Violation, ensure};
 
 /// After how many polls, and with how much time in between, a future is dropped.
@@ -103,7 +103,7 @@ pub fn a_dropped_sweep_is_all_or_nothing<B: Backend>(trial: &Trial<B>) -> Verdic
             for number in numbers.clone() {
                 settled(&store, &grant(number).id).await?;
             }
-            while store.grants().sweep(at(0), 2).await? > 0 {}
+            sweep_all::<GrantRecord>(&store, at(0)).await?;
             for number in numbers {
                 let state = settled(&store, &grant(number).id).await?;
                 ensure!(
@@ -111,6 +111,46 @@ pub fn a_dropped_sweep_is_all_or_nothing<B: Backend>(trial: &Trial<B>) -> Verdic
                     "after a dropped sweep a record stays for ever"
                 );
             }
+        }
+        Ok(())
+    })
+}
+
+/// Whoever reads after a dropped read is answered what was asked, not what the other would have
+/// been: a connection that goes back to its pool with an answer still to come hands one person's
+/// grant to the next.
+pub fn a_dropped_read_answers_nobody_else<B: Backend>(trial: &Trial<B>) -> Verdict {
+    trial.run(async {
+        let store = trial.store();
+        put(&store, grant_of(1, "alice", "app").marked(1)).await?;
+        put(&store, grant_of(2, "bob", "app").marked(2)).await?;
+        for (_, polls, wait) in drops() {
+            give_up(store.grants().find(&grant(1).id), polls, wait).await;
+            let found = read::<GrantRecord>(&store, &grant(2).id).await?;
+            ensure!(
+                found.record.id == grant(2).id && found.record.mark() == 2,
+                "after a dropped reading of {} that one is found under {}",
+                grant(1).id,
+                grant(2).id
+            );
+            give_up(store.grants().find(&grant(1).id), polls, wait).await;
+            let found = store.grants().find(&grant(3).id).await?;
+            ensure!(
+                found.is_none(),
+                "after a dropped reading a grant is found that was never inserted"
+            );
+            let page = Page::first(10);
+            give_up(
+                store.grants().list(&by_subject("alice"), &page),
+                polls,
+                wait,
+            )
+            .await;
+            let listed = listed_ids(&store, &by_subject("bob"), 10).await?;
+            ensure!(
+                listed == [grant(2).id],
+                "after a dropped listing bob is listed {listed:?}"
+            );
         }
         Ok(())
     })

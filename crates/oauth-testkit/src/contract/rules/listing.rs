@@ -1,13 +1,15 @@
 //! Listing is how everything of a person or a client is revoked: what it does not show, survives.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::future::Future;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
-use oauth_storage::{GrantRecord, Page, Storage};
+use oauth_storage::{ConsentRecord, Filter, GrantRecord, Page, Record, Storage};
 use oauth_types::GrantId;
 
 use crate::contract::samples::{Sample, grant, grant_of};
 use crate::contract::steps::{
-    by_client, by_subject, change, list, listed_ids, put, read, remove, same,
+    by_client, by_subject, change, each_kind, list, listed_ids, put, read, remove, same,
 };
 use crate::contract::{Backend, Trial, Verdict, Violation, ensure};
 
@@ -127,6 +129,42 @@ pub fn pages_bear_changes_in_between<B: Backend>(trial: &Trial<B>) -> Verdict {
     })
 }
 
+/// A run of pages bears that records are replaced and inserted meanwhile: each that was there
+/// before is shown once. Whoever closes grant after grant, page by page, replaces what was shown
+/// while others approve.
+pub fn pages_bear_replacements_in_between<B: Backend>(trial: &Trial<B>) -> Verdict {
+    trial.run(async {
+        let store = trial.store();
+        for number in 0..15 {
+            put(&store, grant(number)).await?;
+        }
+        let (mut page, mut seen) = (Page::first(3), Vec::new());
+        for round in 0..100 {
+            let listed = store.grants().list(&by_subject("alice"), &page).await?;
+            for item in listed.items {
+                let closed = (*item.record).clone().marked(1);
+                change(&store, item.revision, closed).await?;
+                seen.push(item.record.id);
+            }
+            if round < 5 {
+                put(&store, grant(1000 + round)).await?;
+            }
+            match listed.next {
+                Some(next) => page.after = Some(next),
+                None => break,
+            }
+        }
+        for id in ids(0..15) {
+            let times = seen.iter().filter(|shown| **shown == id).count();
+            ensure!(
+                times == 1,
+                "{id} was shown {times} times while all were replaced"
+            );
+        }
+        Ok(())
+    })
+}
+
 /// A replacement that changes whom a record belongs to is listed there and no longer where it
 /// was: otherwise it survives the revocation of its new owner, or dies with its old one.
 pub fn a_listing_follows_the_record<B: Backend>(trial: &Trial<B>) -> Verdict {
@@ -194,18 +232,52 @@ pub fn a_listing_is_never_behind<B: Backend>(trial: &Trial<B>) -> Verdict {
 
 /// While others write, a listing still shows every record that stands still, and none twice.
 pub fn a_listing_stands_while_others_write<B: Backend>(trial: &Trial<B>) -> Verdict {
+    listed_throughout(trial, 15, 3, |store, writer, round| async move {
+        let number = writer as u64 * 10_000 + round;
+        let other = grant(number);
+        let first = put(&store, other.clone()).await?;
+        let second = change(&store, first, grant_of(number, "bob", "other")).await?;
+        let third = change(&store, second, other.clone().marked(1)).await?;
+        remove::<GrantRecord>(&store, &other.id, third).await
+    })
+}
+
+/// A record that is being replaced stays in the listings of its owner throughout, once: a
+/// revocation that lists in that moment must not pass over it.
+pub fn a_listing_keeps_what_is_being_replaced<B: Backend>(trial: &Trial<B>) -> Verdict {
+    // Each writer replaces its own half, round and round.
+    listed_throughout(trial, 12, 2, |store, writer, round| async move {
+        let id = grant(round % 6 * 2 + writer as u64 % 2).id;
+        let found = read::<GrantRecord>(&store, &id).await?;
+        let next = (*found.record).clone().marked(round);
+        change(&store, found.revision, next).await?;
+        // Whoever lists is not on a machine of its own.
+        std::thread::sleep(Duration::from_micros(50));
+        Ok(())
+    })
+}
+
+/// Lists so many records, ten times over, while writers go on and on, and demands that all are
+/// shown, none twice.
+fn listed_throughout<B: Backend, F: Future<Output = Verdict>>(
+    trial: &Trial<B>,
+    records: u64,
+    writers: usize,
+    write: impl Fn(B::Store, usize, u64) -> F + Sync,
+) -> Verdict {
     trial.run(async {
         let store = trial.store();
-        for number in 0..15 {
+        for number in 0..records {
             put(&store, grant(number)).await?;
         }
         Ok::<(), Violation>(())
     })?;
-    let steady = ids(0..15);
-    let (steady, done) = (&steady, &AtomicBool::new(false));
-    trial.race(4, |racer, store| async move {
+    let steady = ids(0..records);
+    let (steady, write) = (&steady, &write);
+    let (written, done) = (&AtomicU64::new(0), &AtomicBool::new(false));
+    trial.race(1 + writers, |racer, store| async move {
         if racer == 0 {
-            let listings = listings(&store, steady).await;
+            let listings = listings(&store, steady, written).await;
             done.store(true, Ordering::SeqCst);
             return listings;
         }
@@ -213,27 +285,70 @@ pub fn a_listing_stands_while_others_write<B: Backend>(trial: &Trial<B>) -> Verd
             if done.load(Ordering::SeqCst) {
                 break;
             }
-            let other = grant(racer as u64 * 10_000 + round);
-            let first = put(&store, other.clone()).await?;
-            let second = change(&store, first, other.clone().marked(1)).await?;
-            remove::<GrantRecord>(&store, &other.id, second).await?;
+            write(store.clone(), racer, round).await?;
+            written.fetch_add(1, Ordering::SeqCst);
         }
         Ok(())
     })?;
     Ok(())
 }
 
-/// Lists ten times over and demands what stands still.
-async fn listings(store: &dyn Storage, steady: &[GrantId]) -> Verdict {
-    for _ in 0..10 {
+/// Lists ten times over, and on until something was written meanwhile, and demands what stays.
+async fn listings(store: &dyn Storage, steady: &[GrantId], written: &AtomicU64) -> Verdict {
+    for round in 0..1000 {
+        if round >= 10 && written.load(Ordering::SeqCst) >= 20 {
+            break;
+        }
         let listed = listed_ids(store, &by_subject("alice"), 2).await?;
         let missing = steady.iter().filter(|id| !listed.contains(id)).count();
         ensure!(
             missing == 0,
-            "{missing} of 15 records that stood still were not listed"
+            "{missing} of {} records that stayed were not listed",
+            steady.len()
         );
     }
     Ok(())
+}
+
+/// Consents are listed like grants, and apart from them, and what belongs to nobody is listed
+/// nowhere: who wants to be forgotten is forgotten as far as listings reach.
+pub fn every_kind_with_an_owner_is_listed<B: Backend>(trial: &Trial<B>) -> Verdict {
+    async fn is_listed<R: Sample>(store: &dyn Storage, number: u64) -> Verdict {
+        let record = R::sample(number);
+        put(store, record.clone()).await?;
+        let subject = record.subject().map(|subject| subject.as_str().to_owned());
+        let client = record.client().map(|client| client.as_str().to_owned());
+        for by in [
+            by_subject(subject.as_deref().unwrap_or("alice")),
+            by_client(client.as_deref().unwrap_or("app")),
+        ] {
+            let listed = R::table(store).list(&by, &Page::first(10)).await?;
+            let ids: Vec<_> = listed.items.iter().map(|item| item.record.id()).collect();
+            let owned = match by {
+                Filter::Subject(_) => subject.is_some(),
+                _ => client.is_some(),
+            };
+            let expected = if owned { vec![record.id()] } else { Vec::new() };
+            ensure!(
+                ids == expected && listed.next.is_none(),
+                "of {} {by:?} lists {ids:?}",
+                R::KIND.as_str()
+            );
+        }
+        Ok(())
+    }
+    trial.run(async {
+        let store = trial.store();
+        each_kind!(is_listed(&store, 1));
+        let found = read::<ConsentRecord>(&store, ConsentRecord::sample(1).id()).await?;
+        remove::<ConsentRecord>(&store, found.record.id(), found.revision).await?;
+        let listed = store
+            .consents()
+            .list(&by_subject("alice"), &Page::first(10))
+            .await?;
+        ensure!(listed.items.is_empty(), "a deleted consent is listed");
+        Ok(())
+    })
 }
 
 /// What records are listed under is compared byte for byte, too: `Alice` must neither see nor

@@ -7,21 +7,11 @@ use std::time::Duration;
 use oauth_storage::{ClientRecord, GrantRecord, Record, Replace, Storage, SubjectRecord};
 use oauth_types::{Subject, Timestamp};
 
-use crate::contract::samples::{Sample, at, client, grant, retained};
-use crate::contract::steps::{by_client, by_subject, change, listed_ids, put, read};
+use crate::contract::samples::{Sample, at, client, grant, grant_of, retained};
+use crate::contract::steps::{
+    by_client, by_subject, change, listed_ids, put, read, remove, sweep_all,
+};
 use crate::contract::{Backend, Trial, Verdict, Violation, ensure};
-
-/// Sweeps until nothing is left to sweep, and says how many went.
-async fn sweep_all<R: Sample>(store: &dyn Storage, now: Timestamp) -> Result<usize, Violation> {
-    let mut swept = 0;
-    for _ in 0..1000 {
-        match R::table(store).sweep(now, 7).await? {
-            0 => return Ok(swept),
-            some => swept += some,
-        }
-    }
-    Err(Violation::new("a sweep finds more without end"))
-}
 
 async fn is_there<R: Sample>(store: &dyn Storage, id: &R::Id) -> Result<bool, Violation> {
     Ok(R::table(store).find(id).await?.is_some())
@@ -153,7 +143,7 @@ pub fn sweep_is_bounded<B: Backend>(trial: &Trial<B>) -> Verdict {
             put(&store, retained(grant(number), -1)).await?;
         }
         let mut left = 12;
-        for limit in [1, 3, 5, 100, 100] {
+        for limit in [0, 1, 3, 5, 100, 100] {
             let swept = store.grants().sweep(at(0), limit).await?;
             ensure!(swept <= limit, "a sweep of at most {limit} counts {swept}");
             let mut there = 0;
@@ -258,6 +248,121 @@ pub fn sweep_never_takes_an_extended_record<B: Backend>(trial: &Trial<B>) -> Ver
         }
     }
     Ok(())
+}
+
+/// Several that sweep at once forget each record once, together all that may go, and nothing that
+/// arrives meanwhile: every replica sweeps, and their counts are what an operator watches.
+pub fn sweepers_share_the_work<B: Backend>(trial: &Trial<B>) -> Verdict {
+    const DUE: u64 = 40;
+    trial.run(async {
+        for number in 0..DUE {
+            put(&trial.store(), retained(grant(number), -1)).await?;
+        }
+        Ok::<(), Violation>(())
+    })?;
+    let swept = trial.race(5, |racer, store| async move {
+        let mut swept = 0;
+        for turn in 0..12 {
+            if racer == 4 {
+                put(&store, grant(1000 + turn)).await?;
+                continue;
+            }
+            let now = store.grants().sweep(at(0), 5).await?;
+            ensure!(now <= 5, "a sweep of at most 5 counts {now}");
+            swept += now;
+        }
+        Ok(swept)
+    })?;
+    trial.run(async {
+        let store = trial.store();
+        let swept = swept.iter().sum::<usize>() + sweep_all::<GrantRecord>(&store, at(0)).await?;
+        ensure!(
+            swept == DUE as usize,
+            "{DUE} grants could go, the sweeps count {swept}"
+        );
+        for number in 0..DUE {
+            ensure!(
+                !is_there::<GrantRecord>(&store, &grant(number).id).await?,
+                "after all sweeps a grant stays that could go"
+            );
+        }
+        for turn in 0..12 {
+            ensure!(
+                is_there::<GrantRecord>(&store, &grant(1000 + turn).id).await?,
+                "a sweep took a grant that had just arrived"
+            );
+        }
+        Ok(())
+    })
+}
+
+/// Each sweep goes by the moment it is given, also when that is before an earlier sweep's, and
+/// finds what was written since with a date before that: clocks are set back, and differ between
+/// replicas. A code must not go early because some clock was wrong once.
+pub fn a_clock_that_went_back_is_believed<B: Backend>(trial: &Trial<B>) -> Verdict {
+    trial.run(async {
+        let store = trial.store();
+        let dates = [(1, 50), (2, 150), (3, 250)];
+        for (number, seconds) in dates {
+            put(&store, retained(grant(number), seconds)).await?;
+        }
+        let sweep = |seconds| sweep_all::<GrantRecord>(&store, at(seconds));
+        ensure!(sweep(100).await? == 1, "one grant may go");
+        // The clock is set back, and a grant is given by it.
+        let revision = put(&store, retained(grant(4), 10)).await?;
+        for earlier in [-1000, 0, 5] {
+            let swept = sweep(earlier).await?;
+            ensure!(
+                swept == 0 && is_there::<GrantRecord>(&store, &grant(4).id).await?,
+                "a sweep went by a clock that was ahead once"
+            );
+        }
+        let revision = change(&store, revision, retained(grant(4), 12)).await?;
+        change(&store, revision, retained(grant(4), 11)).await?;
+        ensure!(
+            sweep(20).await? == 1 && !is_there::<GrantRecord>(&store, &grant(4).id).await?,
+            "a grant stays whose date was past before it was written"
+        );
+        for number in [2, 3] {
+            ensure!(
+                is_there::<GrantRecord>(&store, &grant(number).id).await?,
+                "a grant went before its time"
+            );
+        }
+        Ok(())
+    })
+}
+
+/// A key that is inserted again after its deletion has nothing of its first life: neither the
+/// date nor the owner. A client that comes back by its document's address must not be swept, nor
+/// revoked, for what it was.
+pub fn a_key_used_again_starts_afresh<B: Backend>(trial: &Trial<B>) -> Verdict {
+    trial.run(async {
+        let store = trial.store();
+        for life in 0..3 {
+            let revision = put(&store, retained(grant(1), -5 - life)).await?;
+            remove::<GrantRecord>(&store, &grant(1).id, revision).await?;
+        }
+        put(&store, grant_of(1, "bob", "other")).await?;
+        let swept = sweep_all::<GrantRecord>(&store, at(0)).await?;
+        ensure!(
+            swept == 0 && is_there::<GrantRecord>(&store, &grant(1).id).await?,
+            "a grant was swept by the date of one that had its key before"
+        );
+        for (by, expected) in [
+            (by_subject("alice"), 0),
+            (by_client("app"), 0),
+            (by_subject("bob"), 1),
+            (by_client("other"), 1),
+        ] {
+            let listed = listed_ids(&store, &by, 10).await?.len();
+            ensure!(
+                listed == expected,
+                "a key was used again by bob for other; {by:?} lists {listed}"
+            );
+        }
+        Ok(())
+    })
 }
 
 /// Extends one record after the other, as far as they are still there, and says which.

@@ -89,6 +89,44 @@ pub fn tenants_sweep_only_their_own<B: Backend>(trial: &Trial<B>) -> Verdict {
     })
 }
 
+/// What one tenant deletes or sweeps stays with another that has the same keys: found, listed, and
+/// with its own date.
+pub fn tenants_keep_what_others_forget<B: Backend>(trial: &Trial<B>) -> Verdict {
+    trial.run(async {
+        let (one, other) = (trial.tenant("one"), trial.tenant("other"));
+        let revision = put(&one, grant(1)).await?;
+        put(&one, retained(grant(2), -1)).await?;
+        for number in [1, 2] {
+            put(&other, retained(grant(number), 50)).await?;
+        }
+        remove::<GrantRecord>(&one, &grant(1).id, revision).await?;
+        let swept = one.grants().sweep(at(0), 10).await?;
+        ensure!(swept == 1, "a tenant with one old record sweeps {swept}");
+        let swept = other.grants().sweep(at(0), 10).await?;
+        ensure!(swept == 0, "a tenant sweeps by another's dates");
+        let mut both = [grant(1).id, grant(2).id];
+        both.sort_unstable();
+        for by in [by_subject("alice"), by_client("app")] {
+            let (mine, theirs) = (
+                listed_ids(&one, &by, 10).await?,
+                listed_ids(&other, &by, 10).await?,
+            );
+            ensure!(
+                mine.is_empty() && theirs == both,
+                "after one tenant forgot two, {} are listed there, with the other {}",
+                mine.len(),
+                theirs.len()
+            );
+        }
+        for id in &both {
+            read::<GrantRecord>(&other, id).await?;
+        }
+        let swept = other.grants().sweep(at(51), 10).await?;
+        ensure!(swept == 2, "a tenant with two old records sweeps {swept}");
+        Ok(())
+    })
+}
+
 /// Tenant and key are told apart even when their texts run together to the same: otherwise a
 /// tenant picks its name so as to own another's clients.
 pub fn tenant_and_key_are_not_run_together<B: Backend>(trial: &Trial<B>) -> Verdict {
