@@ -194,18 +194,3 @@ impl<R: Record> RecordStore<R> for Verbs<R> {
         watched::<R, _>("sweep", self.store().sweep(now, limit), |_| "swept")
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// While nobody watches, the store's own future is what is waited for: nothing is allocated.
-    #[test]
-    fn unwatched_a_verb_costs_nothing() {
-        let own: Answer<'_, usize> = Box::pin(async { Ok(3) });
-        let place = std::ptr::from_ref(&*own).addr();
-        let answer = watched::<GrantRecord, _>("sweep", own, |_| "swept");
-        assert_eq!(std::ptr::from_ref(&*answer).addr(), place);
-        assert_eq!(oauth_testkit::block_on(answer).unwrap(), 3);
-    }
-}
