@@ -299,7 +299,8 @@ class Person {
       );
       if (!refusal) continue;
       refused.push(tool.name);
-      if (!this.#sdk.stepsUp || !this.#sdk.isUnauthorized(refusal)) continue;
+      if (!this.#sdk.stepsUp) continue;
+      assert.ok(this.#sdk.isUnauthorized(refusal), `${tool.name} can be asked for: ${refusal}`);
       const asked = this.provider.authorizationUrl?.searchParams.get('scope');
       assert.match(asked ?? '', /\bmcp:write\b/, 'scope that is asked for');
       await this.decide('approve');

@@ -5,10 +5,10 @@ mod bearer_layer;
 mod operation_layer;
 mod service;
 
-pub use bearer_layer::{Bearer, BearerFuture, BearerLayer};
+pub use bearer_layer::{Answer, AnswerFuture, Bearer, BearerLayer};
 pub use oauth_resource::{
     AccessClaims, AccessTokenVerifier, Needs, OperationPolicy, ProtectedResource,
     VerifierUnavailable,
 };
-pub use operation_layer::{OperationFuture, OperationLayer, Operations};
+pub use operation_layer::{OperationLayer, Operations};
 pub use service::ResourceService;

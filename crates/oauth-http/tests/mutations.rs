@@ -351,7 +351,7 @@ fn guarded(server: &Server, request: Request<Vec<u8>>) -> http::Response<bytes::
     #[derive(Clone)]
     struct Inner;
     impl Service<Request<Vec<u8>>> for Inner {
-        type Response = http::Response<bytes::Bytes>;
+        type Response = http::Response<http_body_util::Full<bytes::Bytes>>;
         type Error = std::convert::Infallible;
         type Future = std::future::Ready<Result<Self::Response, Self::Error>>;
         fn poll_ready(
@@ -361,7 +361,8 @@ fn guarded(server: &Server, request: Request<Vec<u8>>) -> http::Response<bytes::
             std::task::Poll::Ready(Ok(()))
         }
         fn call(&mut self, _: Request<Vec<u8>>) -> Self::Future {
-            std::future::ready(Ok(http::Response::new(bytes::Bytes::from_static(b"{}"))))
+            let body = bytes::Bytes::from_static(b"{}");
+            std::future::ready(Ok(http::Response::new(body.into())))
         }
     }
     let uri = ResourceUri::parse("https://mcp.example/mcp").unwrap();
@@ -375,7 +376,9 @@ fn guarded(server: &Server, request: Request<Vec<u8>>) -> http::Response<bytes::
     }
     let layer = BearerLayer::new(resource, server.service.clone());
     let mut service = tower_layer::Layer::layer(&layer, Inner);
-    block_on(service.call(request)).unwrap()
+    let (parts, body) = block_on(service.call(request)).unwrap().into_parts();
+    let body = block_on(http_body_util::BodyExt::collect(body)).unwrap();
+    http::Response::from_parts(parts, body.to_bytes())
 }
 
 thread_local! {

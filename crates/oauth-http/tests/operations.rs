@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::{Request, Response, header};
-use http_body_util::{BodyExt, Full};
+use http_body_util::{BodyExt, Either, Full};
 use oauth_http::resource::{
     AccessClaims, OperationLayer, OperationPolicy, Operations, ProtectedResource,
 };
@@ -19,7 +19,7 @@ use tower_service::Service;
 #[derive(Clone, Default)]
 struct Mcp(Arc<Mutex<Vec<Bytes>>>);
 
-impl Service<Request<Full<Bytes>>> for Mcp {
+impl Service<Request<Either<Full<Bytes>, Full<Bytes>>>> for Mcp {
     type Response = Response<Full<Bytes>>;
     type Error = Infallible;
     type Future = std::future::Ready<Result<Self::Response, Infallible>>;
@@ -28,7 +28,7 @@ impl Service<Request<Full<Bytes>>> for Mcp {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<Full<Bytes>>) -> Self::Future {
+    fn call(&mut self, request: Request<Either<Full<Bytes>, Full<Bytes>>>) -> Self::Future {
         let body = block_on(request.into_body().collect()).unwrap().to_bytes();
         self.0.lock().unwrap().push(body);
         std::future::ready(Ok(Response::new(Full::new(Bytes::from_static(b"done")))))

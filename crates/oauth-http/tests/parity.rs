@@ -62,9 +62,9 @@ async fn neutral(
     #[derive(Clone)]
     struct Greet;
     impl Service<Request<Full<Bytes>>> for Greet {
-        type Response = Response<Bytes>;
+        type Response = Response<Full<Bytes>>;
         type Error = Infallible;
-        type Future = std::future::Ready<Result<Response<Bytes>, Infallible>>;
+        type Future = std::future::Ready<Result<Response<Full<Bytes>>, Infallible>>;
         fn poll_ready(
             &mut self,
             _: &mut std::task::Context<'_>,
@@ -73,7 +73,7 @@ async fn neutral(
         }
         fn call(&mut self, request: Request<Full<Bytes>>) -> Self::Future {
             let body = greeting(request.extensions().get());
-            let mut response = Response::new(Bytes::from(body));
+            let mut response = Response::new(Full::new(Bytes::from(body)));
             let text = header::HeaderValue::from_static("text/plain; charset=utf-8");
             response.headers_mut().insert(header::CONTENT_TYPE, text);
             std::future::ready(Ok(response))
@@ -91,7 +91,9 @@ async fn neutral(
         }
     };
     let Ok(response) = guard.layer(Greet).call(request).await;
-    response
+    let (parts, body) = response.into_parts();
+    let body = body.collect().await.unwrap().to_bytes();
+    Response::from_parts(parts, body)
 }
 
 /// Answers without any socket.

@@ -38,6 +38,8 @@ pub use guard::{NotProtected, Refused, claims, guarded, optional_claims};
 pub use mount::authorization_server;
 #[cfg(feature = "resource")]
 pub use mount::resource_metadata;
+#[cfg(any(feature = "server", feature = "resource"))]
+pub use mount::{Body, service};
 
 #[cfg(feature = "resource")]
 pub use oauth_http::resource::{

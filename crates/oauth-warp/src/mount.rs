@@ -1,14 +1,26 @@
 //! Filters to put beside an application's own.
 
+use std::convert::Infallible;
+use std::future::poll_fn;
+
+use bytes::{Buf, Bytes};
+use futures_util::{Stream, TryStreamExt};
 use http::{HeaderMap, Method, Request, Uri};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyDataStream, BodyExt, StreamBody};
+use tower_service::Service;
 use warp::reply::Response;
 use warp::{Filter, Rejection, Reply};
+
+/// A request's body, as the filters hand it on.
+pub type Body = UnsyncBoxBody<Bytes, warp::Error>;
 
 /// The authorization server's endpoints, at the paths its issuer gives them. Rejects a request for
 /// any other path as not found.
 ///
-/// The peer's address, by which attempts are counted, is the one that `warp::serve` reports. No
-/// forwarded header is believed, unless
+/// The peer's address, by which attempts are counted, is the one that `warp::serve` reports.
+/// Whoever serves `warp::service` otherwise puts a [`Source`](oauth_http::server::Source) into each
+/// request's extensions. No forwarded header is believed, unless
 /// [`OAuthService::behind`](oauth_http::server::OAuthService::behind) names the proxies.
 #[cfg(feature = "server")]
 pub fn authorization_server(
@@ -17,13 +29,75 @@ pub fn authorization_server(
     use std::net::SocketAddr;
     use std::sync::Arc;
 
-    use bytes::{Buf, Bytes};
-    use futures_util::{Stream, TryStreamExt};
-    use http_body_util::StreamBody;
-    use http_body_util::combinators::UnsyncBoxBody;
     use oauth_http::server::Source;
 
-    fn body<S, B>(stream: S) -> UnsyncBoxBody<Bytes, warp::Error>
+    let known = Arc::clone(&service);
+    matching(move |path| known.serves(path))
+        .and(warp::addr::remote())
+        .and(warp::ext::optional::<Source>())
+        .and(body())
+        .and_then(
+            move |head: Request<()>, peer: Option<SocketAddr>, told: Option<Source>, body: Body| {
+                let service = Arc::clone(&service);
+                async move {
+                    let peer = Source(peer.map(|peer| peer.ip()));
+                    let source = told.unwrap_or(peer);
+                    let answer = service.call(head.map(|()| body), source).await;
+                    Ok::<_, Rejection>(answer.into_response())
+                }
+            },
+        )
+}
+
+/// A tower service at one path, such as an MCP endpoint below a
+/// [`BearerLayer`](oauth_http::resource::BearerLayer). Answers stream. Rejects a request for any
+/// other path as not found.
+pub fn service<S, B>(
+    path: &str,
+    service: S,
+) -> impl Filter<Extract = (Response,), Error = Rejection> + Clone + Send + Sync + use<S, B>
+where
+    S: Service<Request<Body>, Response = http::Response<B>, Error = Infallible>
+        + Clone
+        + Send
+        + Sync
+        + 'static,
+    S::Future: Send,
+    B: http_body::Body<Data = Bytes> + Send + Sync + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>> + Send,
+{
+    let path = path.to_owned();
+    matching(move |asked| asked == path).and(body()).and_then(
+        move |head: Request<()>, body: Body| {
+            let mut service = service.clone();
+            async move {
+                let Ok(()) = poll_fn(|cx| service.poll_ready(cx)).await;
+                let Ok(answer) = service.call(head.map(|()| body)).await;
+                let (parts, body) = answer.into_parts();
+                // What is whole keeps its length.
+                let mut response = match body.size_hint().exact() {
+                    Some(_) => match body.collect().await {
+                        Ok(body) => http::Response::new(body.to_bytes()).into_response(),
+                        Err(_) => return Err(warp::reject::custom(BrokeOff)),
+                    },
+                    None => warp::reply::stream(BodyDataStream::new(body)).into_response(),
+                };
+                *response.status_mut() = parts.status;
+                *response.headers_mut() = parts.headers;
+                Ok(response)
+            }
+        },
+    )
+}
+
+/// The service's answer broke off before any of it was sent. Answers 500.
+#[derive(Debug)]
+struct BrokeOff;
+
+impl warp::reject::Reject for BrokeOff {}
+
+fn body() -> impl Filter<Extract = (Body,), Error = Rejection> + Clone + Send + Sync {
+    fn of<S, B>(stream: S) -> Body
     where
         S: Stream<Item = Result<B, warp::Error>> + Send + 'static,
         B: Buf,
@@ -32,21 +106,7 @@ pub fn authorization_server(
             .map_ok(|mut chunk| http_body::Frame::data(chunk.copy_to_bytes(chunk.remaining())));
         UnsyncBoxBody::new(StreamBody::new(frames))
     }
-
-    let known = Arc::clone(&service);
-    matching(move |path| known.serves(path))
-        .and(warp::addr::remote())
-        .and(warp::body::stream().map(body))
-        .and_then(
-            move |head: Request<()>, peer: Option<SocketAddr>, body: UnsyncBoxBody<_, _>| {
-                let service = Arc::clone(&service);
-                async move {
-                    let source = Source(peer.map(|peer| peer.ip()));
-                    let answer = service.call(head.map(|()| body), source).await;
-                    Ok::<_, Rejection>(answer.into_response())
-                }
-            },
-        )
+    warp::body::stream().map(of)
 }
 
 /// The metadata documents of a host's resources, at their well-known paths. Name all of them at

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::Parser;
 use oauth_core::types::Issuer;
 
+use crate::adapter::Adapter;
 use crate::data::Store;
 use crate::look::Look;
 
@@ -39,8 +40,8 @@ pub(crate) struct Flags {
     )]
     pub(crate) data: String,
     /// Which web framework serves it.
-    #[arg(long, default_value = "axum", value_name = "NAME", value_parser = ["axum"])]
-    pub(crate) adapter: String,
+    #[arg(long, default_value = "axum", value_name = "NAME")]
+    pub(crate) adapter: Adapter,
     /// How long access tokens live.
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) access_token_lifetime: Option<u64>,

@@ -3,6 +3,7 @@
 //! Everything a server of your own needs is in this file; the others hold what is particular to
 //! the example: its flags, its tools, its listener.
 
+mod adapter;
 mod cli;
 mod commands;
 mod data;
@@ -14,11 +15,8 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use axum::{Json, Router};
 use clap::Parser;
-use oauth_axum::{BearerLayer, Claims, Interaction, OAuthService, ProtectedResource};
+use oauth_axum::{Interaction, OAuthService, ProtectedResource};
 use oauth_core::types::env::{OsEntropy, SystemClock};
 use oauth_core::types::{Issuer, Lifetime, ResourceUri, Scope};
 use oauth_core::{
@@ -29,6 +27,7 @@ use oauth_hyper::GuardedTransport;
 use oauth_ui::{DangerAutoApprove, Pages, StoredPasswords};
 use tokio::net::TcpListener;
 
+use crate::adapter::Application;
 use crate::cli::Flags;
 
 /// Many small allocations per request are what a token server does.
@@ -127,16 +126,15 @@ async fn run(flags: Flags) -> Result<(), Box<dyn Error>> {
     let resource = ProtectedResource::new(mcp, issuer.as_str(), Scope::parse("mcp:tools")?)
         .named("Quickstart tools");
     let (tools, stop_tools) = mcp::service(&origin);
-    let app = Router::new()
-        .route_service("/mcp", tools)
-        .route("/whoami", get(whoami))
-        .layer(BearerLayer::new(resource.clone(), service.clone()))
-        .merge(oauth_axum::resource_metadata([&resource]))
-        .merge(oauth_axum::authorization_server(service));
+    let application = Application {
+        service,
+        resource,
+        tools,
+    };
 
     tokio::spawn(tend(server));
     flags.announce(&origin, &issuer, &store, (USER, PASSWORD));
-    serve::until_signal(listener, app, stop_tools).await
+    adapter::serve(flags.adapter, application, listener, stop_tools).await
 }
 
 /// How documents of strangers are fetched.
@@ -146,11 +144,6 @@ fn documents(flags: &Flags, issuer: &Issuer) -> Result<GuardedTransport, Box<dyn
         true => transport.danger_allow_loopback(issuer)?,
         false => transport,
     })
-}
-
-/// Reports who called, as far as the token tells.
-async fn whoami(Claims(claims): Claims) -> Response {
-    Json(mcp::Caller::from(&claims)).into_response()
 }
 
 /// Now and then reads the keys again, and forgets what nothing can present any more.

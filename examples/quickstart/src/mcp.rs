@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use axum::http::request::Parts;
+use hyper::http::request::Parts;
 use oauth_axum::AccessClaims;
 use rmcp::handler::server::wrapper::Parameters;
 use rmcp::model::{CallToolResult, ContentBlock, Extensions, ServerCapabilities, ServerConfig};
@@ -43,13 +43,9 @@ impl Tools {
     #[tool(description = "Replaces the note that this server keeps; needs the scope mcp:write")]
     fn write_note(
         &self,
-        extensions: Extensions,
         Parameters(Note { text }): Parameters<Note>,
     ) -> Result<CallToolResult, ErrorData> {
-        if !caller(&extensions)?.scope.contains("mcp:write") {
-            let refusal = "insufficient_scope: this tool needs the scope mcp:write";
-            return Ok(CallToolResult::error(vec![ContentBlock::text(refusal)]));
-        }
+        // Who lacks the scope does not get as far as here.
         if let Ok(mut note) = self.note.lock() {
             *note = text;
         }
@@ -97,13 +93,11 @@ impl<'a> From<&'a AccessClaims> for Caller<'a> {
     }
 }
 
+/// The MCP endpoint.
+pub(crate) type ToolService = StreamableHttpService<Tools, LocalSessionManager>;
+
 /// The MCP endpoint, and what ends its open streams.
-pub(crate) fn service(
-    origin: &str,
-) -> (
-    StreamableHttpService<Tools, LocalSessionManager>,
-    CancellationToken,
-) {
+pub(crate) fn service(origin: &str) -> (ToolService, CancellationToken) {
     let stop = CancellationToken::new();
     let authority = origin
         .split_once("://")

@@ -1,6 +1,8 @@
 //! The accept loop: an end to silent connections, and an orderly end of all.
 
+use std::convert::Infallible;
 use std::error::Error;
+use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
@@ -9,18 +11,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::Router;
-use axum::body::Body;
-use axum::extract::ConnectInfo;
-use hyper::Request;
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tower::Service;
 
 /// A connection on which the server had nothing to say for so long is closed: one that idles,
 /// and one that drips its headers. Event streams say something every fifteen seconds.
@@ -32,11 +30,18 @@ const LOOK: Duration = Duration::from_secs(1);
 const DRAIN: Duration = Duration::from_secs(5);
 
 /// Serves until Ctrl-C or SIGTERM, then lets requests in flight end.
-pub(crate) async fn until_signal(
+pub(crate) async fn until_signal<A, F, B>(
     listener: TcpListener,
-    app: Router,
+    app: A,
     stop_tools: CancellationToken,
-) -> Result<(), Box<dyn Error>> {
+) -> Result<(), Box<dyn Error>>
+where
+    A: Fn(Request<Incoming>, SocketAddr) -> F + Clone + Send + 'static,
+    F: Future<Output = Result<Response<B>, Infallible>> + Send + 'static,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
         .http1()
@@ -80,13 +85,19 @@ pub(crate) async fn until_signal(
     Ok(())
 }
 
-async fn connection(
+async fn connection<A, F, B>(
     stream: TcpStream,
     peer: SocketAddr,
-    app: Router,
+    app: A,
     builder: Arc<auto::Builder<TokioExecutor>>,
     stopping: Arc<AtomicBool>,
-) {
+) where
+    A: Fn(Request<Incoming>, SocketAddr) -> F + Send + 'static,
+    F: Future<Output = Result<Response<B>, Infallible>> + Send + 'static,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
     // Answers are small and complete; waiting to join them only delays.
     let _ = stream.set_nodelay(true);
     let spoke = Arc::new(AtomicBool::new(false));
@@ -94,11 +105,7 @@ async fn connection(
         inner: TokioIo::new(stream),
         spoke: Arc::clone(&spoke),
     };
-    let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(ConnectInfo(peer));
-        // A router is always ready.
-        app.clone().call(request.map(Body::new))
-    });
+    let service = hyper::service::service_fn(move |request| app(request, peer));
     let mut connection = pin!(builder.serve_connection(io, service));
     let mut look = tokio::time::interval(LOOK);
     let mut silent = Duration::ZERO;

@@ -9,6 +9,8 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
+use http_body::Body;
+use http_body_util::{Either, Full};
 use oauth_resource::{AccessTokenVerifier, Needs, ProtectedResource, Refusal, bearer_token};
 use oauth_types::{AccessClaims, Scope};
 use tower_layer::Layer;
@@ -144,19 +146,22 @@ impl<S: std::fmt::Debug> std::fmt::Debug for Bearer<S> {
     }
 }
 
+/// An answer of ours, whole, or of the service behind, with its own body.
+pub type Answer<B> = Response<Either<Full<Bytes>, B>>;
+
 /// The answer to come.
-pub type BearerFuture<B, E> = Pin<Box<dyn Future<Output = Result<Response<B>, E>> + Send>>;
+pub type AnswerFuture<B, E> = Pin<Box<dyn Future<Output = Result<Answer<B>, E>> + Send>>;
 
 impl<S, In, Out> Service<Request<In>> for Bearer<S>
 where
     S: Service<Request<In>, Response = Response<Out>> + Clone + Send + 'static,
     S::Future: Send,
     In: Send + 'static,
-    Out: From<Bytes>,
+    Out: Body<Data = Bytes>,
 {
-    type Response = Response<Out>;
+    type Response = Answer<Out>;
     type Error = S::Error;
-    type Future = BearerFuture<Out, S::Error>;
+    type Future = AnswerFuture<Out, S::Error>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)
@@ -169,7 +174,7 @@ where
         let layer = self.layer.clone();
         Box::pin(async move {
             if let Some(answer) = layer.preflight(request.method(), request.headers()) {
-                return Ok(answer.map(Out::from));
+                return Ok(ours(answer));
             }
             match layer.check(request.headers()).await {
                 Ok(claims) => {
@@ -180,12 +185,17 @@ where
                     }
                     let mut response = inner.call(request).await?;
                     layer.finish(&mut response);
-                    Ok(response)
+                    Ok(response.map(Either::Right))
                 }
-                Err(answer) => Ok(answer.map(Out::from)),
+                Err(answer) => Ok(ours(answer)),
             }
         })
     }
+}
+
+/// A whole answer.
+pub(super) fn ours<B: Body<Data = Bytes>>(answer: Response<Bytes>) -> Answer<B> {
+    answer.map(|body| Either::Left(Full::new(body)))
 }
 
 impl Shared {

@@ -1,7 +1,5 @@
 //! Lets through only the MCP operations that a token's scope is enough for.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -9,13 +7,13 @@ use bytes::{Buf, Bytes};
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use http_body::Body;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::{BodyExt, Either, Full, LengthLimitError, Limited};
 use oauth_resource::operation::{McpHeaders, Message, messages};
 use oauth_resource::{AccessClaims, OperationPolicy, ProtectedResource, Refusal};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::bearer_layer::refuse;
+use super::bearer_layer::{Answer, AnswerFuture, ours, refuse};
 use crate::document::no_store;
 
 /// Bytes of a request's body, unless [`OperationLayer::body_limit`] says otherwise.
@@ -125,21 +123,17 @@ pub struct Operations<S> {
     layer: OperationLayer,
 }
 
-/// The answer to come.
-pub type OperationFuture<B, E> = Pin<Box<dyn Future<Output = Result<Response<B>, E>> + Send>>;
-
 impl<S, In, Out> Service<Request<In>> for Operations<S>
 where
-    S: Service<Request<In>, Response = Response<Out>> + Clone + Send + 'static,
+    S: Service<Request<Either<Full<Bytes>, In>>, Response = Response<Out>> + Clone + Send + 'static,
     S::Future: Send,
-    In: Body + From<Bytes> + Send + 'static,
-    In::Data: Send,
+    In: Body<Data = Bytes> + Send + 'static,
     In::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-    Out: From<Bytes>,
+    Out: Body<Data = Bytes>,
 {
-    type Response = Response<Out>;
+    type Response = Answer<Out>;
     type Error = S::Error;
-    type Future = OperationFuture<Out, S::Error>;
+    type Future = AnswerFuture<Out, S::Error>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)
@@ -152,7 +146,8 @@ where
         let layer = self.layer.clone();
         Box::pin(async move {
             if request.method() != Method::POST {
-                return inner.call(request).await;
+                let response = inner.call(request.map(Either::Right)).await?;
+                return Ok(response.map(Either::Right));
             }
             let (parts, body) = request.into_parts();
             let body = match Limited::new(body, layer.shared.most_bytes).collect().await {
@@ -164,16 +159,20 @@ where
                     let text = "the body is too large";
                     let mut answer = rpc_error(None, -32600, text);
                     *answer.status_mut() = StatusCode::PAYLOAD_TOO_LARGE;
-                    return Ok(answer.map(Out::from));
+                    return Ok(ours(answer));
                 }
                 Err(_) => {
-                    return Ok(rpc_error(None, -32700, "the body broke off").map(Out::from));
+                    return Ok(ours(rpc_error(None, -32700, "the body broke off")));
                 }
             };
             let claims = parts.extensions.get::<AccessClaims>();
             match layer.refuse(&parts.method, &parts.headers, claims, &body) {
-                None => inner.call(Request::from_parts(parts, In::from(body))).await,
-                Some(answer) => Ok(answer.map(Out::from)),
+                None => {
+                    let body = Either::Left(Full::new(body));
+                    let response = inner.call(Request::from_parts(parts, body)).await?;
+                    Ok(response.map(Either::Right))
+                }
+                Some(answer) => Ok(ours(answer)),
             }
         })
     }

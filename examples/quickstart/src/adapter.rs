@@ -1,0 +1,63 @@
+//! The same application on three frameworks. Each answers to the last header as the others do.
+
+mod on_axum;
+mod on_hyper;
+mod on_warp;
+
+use std::error::Error;
+use std::sync::Arc;
+
+use oauth_axum::{BearerLayer, OAuthService, ProtectedResource};
+use oauth_core::types::Scope;
+use oauth_http::resource::{OperationLayer, OperationPolicy};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::mcp::ToolService;
+use crate::serve;
+
+/// Which framework serves the application.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Adapter {
+    Axum,
+    Warp,
+    Hyper,
+}
+
+/// What is to be served.
+pub(crate) struct Application {
+    pub(crate) service: Arc<OAuthService>,
+    pub(crate) resource: ProtectedResource,
+    pub(crate) tools: ToolService,
+}
+
+impl Application {
+    /// Every request needs a token for this resource.
+    fn guard(&self) -> BearerLayer {
+        BearerLayer::new(self.resource.clone(), self.service.clone())
+    }
+
+    /// One tool needs more than the others: a client that lacks it is told so before the tool
+    /// runs, and can ask for it.
+    fn operations(&self) -> OperationLayer {
+        let write: Scope = ["mcp:write"].into_iter().collect();
+        let policy = OperationPolicy::new().tool("write_note", write);
+        OperationLayer::new(self.resource.clone(), policy)
+    }
+}
+
+/// Serves until Ctrl-C or SIGTERM.
+pub(crate) async fn serve(
+    adapter: Adapter,
+    application: Application,
+    listener: TcpListener,
+    stop_tools: CancellationToken,
+) -> Result<(), Box<dyn Error>> {
+    match adapter {
+        Adapter::Axum => serve::until_signal(listener, on_axum::app(application), stop_tools).await,
+        Adapter::Warp => serve::until_signal(listener, on_warp::app(application), stop_tools).await,
+        Adapter::Hyper => {
+            serve::until_signal(listener, on_hyper::app(application), stop_tools).await
+        }
+    }
+}
