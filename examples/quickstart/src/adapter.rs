@@ -4,7 +4,10 @@ mod on_axum;
 mod on_hyper;
 mod on_warp;
 
+use std::convert::Infallible;
 use std::error::Error;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use oauth_axum::{BearerLayer, OAuthService, ProtectedResource};
@@ -23,6 +26,9 @@ pub(crate) enum Adapter {
     Warp,
     Hyper,
 }
+
+/// The answer to come to one request.
+type Answering<R> = Pin<Box<dyn Future<Output = Result<R, Infallible>> + Send>>;
 
 /// What is to be served.
 pub(crate) struct Application {

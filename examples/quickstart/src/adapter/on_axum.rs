@@ -1,7 +1,5 @@
 //! On axum.
 
-use std::convert::Infallible;
-use std::future::Future;
 use std::net::SocketAddr;
 
 use axum::body::Body;
@@ -14,18 +12,12 @@ use hyper::body::Incoming;
 use oauth_axum::Claims;
 use tower::Service;
 
-use super::Application;
+use super::{Answering, Application};
 use crate::mcp::Caller;
 
 pub(super) fn app(
     application: Application,
-) -> impl Fn(
-    Request<Incoming>,
-    SocketAddr,
-) -> std::pin::Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>
-+ Clone
-+ Send
-+ 'static {
+) -> impl Fn(Request<Incoming>, SocketAddr) -> Answering<Response> + Clone + Send + 'static {
     let (guard, operations) = (application.guard(), application.operations());
     let router: Router = Router::new()
         .route_service("/mcp", application.tools)

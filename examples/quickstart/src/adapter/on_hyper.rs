@@ -1,9 +1,7 @@
 //! On hyper alone: what is for whom is decided here, all else by `oauth-http`.
 
 use std::convert::Infallible;
-use std::future::Future;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
 
 use http_body_util::combinators::UnsyncBoxBody;
@@ -14,20 +12,15 @@ use oauth_axum::{AccessClaims, ResourceService};
 use oauth_http::server::Source;
 use tower::{Layer, Service, service_fn};
 
-use super::Application;
+use super::{Answering, Application};
 use crate::mcp::Caller;
 
-type Answer = Response<UnsyncBoxBody<Bytes, Box<dyn std::error::Error + Send + Sync>>>;
+type AnyBody = UnsyncBoxBody<Bytes, Box<dyn std::error::Error + Send + Sync>>;
 
 pub(super) fn app(
     application: Application,
-) -> impl Fn(
-    Request<Incoming>,
-    SocketAddr,
-) -> Pin<Box<dyn Future<Output = Result<Answer, Infallible>> + Send>>
-+ Clone
-+ Send
-+ 'static {
+) -> impl Fn(Request<Incoming>, SocketAddr) -> Answering<Response<AnyBody>> + Clone + Send + 'static
+{
     let (guard, operations) = (application.guard(), application.operations());
     let metadata = ResourceService::new([&application.resource]);
     let tools = guard.layer(operations.layer(application.tools));
@@ -73,7 +66,7 @@ async fn whoami(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Inf
     Ok(response)
 }
 
-fn boxed<B>(response: Response<B>) -> Answer
+fn boxed<B>(response: Response<B>) -> Response<AnyBody>
 where
     B: hyper::body::Body<Data = Bytes> + Send + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,

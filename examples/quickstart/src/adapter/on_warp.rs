@@ -1,10 +1,7 @@
 //! On warp. `warp::serve` would do as well; its filters run in our own accept loop here, which ends
 //! silent connections.
 
-use std::convert::Infallible;
-use std::future::Future;
 use std::net::SocketAddr;
-use std::pin::Pin;
 
 use hyper::Request;
 use hyper::body::Incoming;
@@ -14,18 +11,12 @@ use tower::{Layer, Service};
 use warp::reply::{Reply, Response};
 use warp::{Filter, reply};
 
-use super::Application;
+use super::{Answering, Application};
 use crate::mcp::Caller;
 
 pub(super) fn app(
     application: Application,
-) -> impl Fn(
-    Request<Incoming>,
-    SocketAddr,
-) -> Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>
-+ Clone
-+ Send
-+ 'static {
+) -> impl Fn(Request<Incoming>, SocketAddr) -> Answering<Response> + Clone + Send + 'static {
     let (guard, operations) = (application.guard(), application.operations());
     let tools = guard.layer(operations.layer(application.tools));
     let whoami = warp::path!("whoami")
