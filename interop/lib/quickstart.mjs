@@ -56,9 +56,9 @@ export class Quickstart {
   #secrets = new Set();
 
   /**
-   * Options: `issuerPath`, `accessTokenLifetime` in seconds, `store`, the name of a SQLite file, unless
-   * there is `database`, the URL of one, `trusted`, the certificate of a web server on this machine
-   * that may have client metadata, `flags`, any others.
+   * Options: `issuerPath`, `accessTokenLifetime` in seconds, `store`, the name of a SQLite file or
+   * `memory`, unless there is `database`, the URL of one, `trusted`, the certificate of a web server
+   * on this machine that may have client metadata, `flags`, any others.
    */
   constructor(binary, logFile, options) {
     this.#binary = binary;
@@ -78,7 +78,8 @@ export class Quickstart {
     const args = ['--listen', listen, ...flags];
     if (issuerPath) args.push('--issuer-path', issuerPath);
     if (accessTokenLifetime) args.push('--access-token-lifetime', String(accessTokenLifetime));
-    if (store && !database) args.push('--data', `sqlite:${path.join(this.#folder, store)}`);
+    const local = store === 'memory' ? store : `sqlite:${path.join(this.#folder, store ?? '')}`;
+    if (store && !database) args.push('--data', local);
 
     const env = { ...process.env, RUST_LOG: EVERYTHING };
     if (database) env.OAUTH_DATA = database;
