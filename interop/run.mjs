@@ -3,7 +3,13 @@
 // person sees.
 //
 //     npm ci
-//     node run.mjs --quickstart PATH [--suite sdk1|sdk2|conformance|chromium|all] [--artefacts DIR]
+//     node run.mjs --quickstart PATH [--suite all|NAME,...] [--artefacts DIR]
+//
+// The suites are sdk1, sdk2, conformance and chromium.
+//
+// With INTEROP_DATA, the URLs of empty databases with spaces in between, each server that is started
+// gets the next of them; one that is started again keeps its own. Not for chromium, which destroys a
+// file.
 //
 // One line per case, `ok NAME` or `not ok NAME: reason`; the last line counts them. The exit code
 // is 0 when nothing failed and 1 otherwise.
@@ -20,7 +26,7 @@ const here = path.dirname(fileURLToPath(import.meta.url));
 
 function usage(problem) {
   process.stderr.write(`${problem}\n`);
-  process.stderr.write(`usage: run.mjs --quickstart PATH [--suite ${SUITES.join('|')}|all] [--artefacts DIR]\n`);
+  process.stderr.write(`usage: run.mjs --quickstart PATH [--suite all|${SUITES.join('|')},...] [--artefacts DIR]\n`);
   process.exit(1);
 }
 
@@ -36,10 +42,14 @@ function commandLine() {
     if (!values.quickstart) usage('--quickstart is missing');
     const binary = path.resolve(values.quickstart);
     if (!statSync(binary, { throwIfNoEntry: false })?.isFile()) usage(`${values.quickstart} is not a file`);
-    if (values.suite !== 'all' && !SUITES.includes(values.suite)) usage(`there is no suite ${values.suite}`);
+    const suites = values.suite === 'all' ? SUITES : values.suite.split(',');
+    for (const name of suites) if (!SUITES.includes(name)) usage(`there is no suite ${name}`);
+    const databases = (process.env.INTEROP_DATA ?? '').split(' ').filter(Boolean);
+    if (databases.length > 0 && suites.includes('chromium')) usage('INTEROP_DATA is not for chromium');
     return {
       binary,
-      suites: values.suite === 'all' ? SUITES : [values.suite],
+      suites,
+      databases: databases.length > 0 ? databases : undefined,
       artefacts: path.resolve(values.artefacts),
     };
   } catch (error) {
@@ -47,7 +57,7 @@ function commandLine() {
   }
 }
 
-const { binary, suites, artefacts } = commandLine();
+const { binary, suites, databases, artefacts } = commandLine();
 mkdirSync(artefacts, { recursive: true });
 
 // What the clients tell their developer is kept, but is no result.
@@ -62,7 +72,7 @@ for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exi
 for (const name of suites) {
   try {
     const suite = await import(`./${name}.mjs`);
-    await suite.run({ report, binary, artefacts });
+    await suite.run({ report, binary, artefacts, databases });
   } catch (error) {
     report.notOk(`${name} runs to its end`, error);
   }

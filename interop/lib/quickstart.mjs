@@ -25,10 +25,13 @@ process.on('exit', () => {
 
 /**
  * Runs `body` with a server, as cases of the report: it starts, it stops with exit code 0, and
- * nothing that was handed to `server.secret()` is in its log.
+ * nothing that was handed to `server.secret()` is in its log. It has the next of the context's
+ * databases for itself, where there are any.
  */
-export async function withQuickstart({ report, binary, artefacts }, label, options, body) {
-  const server = new Quickstart(binary, path.join(artefacts, `${label.replace(/[^a-z0-9]+/gi, '-')}.log`), options);
+export async function withQuickstart({ report, binary, artefacts, databases }, label, options, body) {
+  const log = path.join(artefacts, `${label.replace(/[^a-z0-9]+/gi, '-')}.log`);
+  if (databases?.length === 0) throw new Error(`there is no database left for ${label}`);
+  const server = new Quickstart(binary, log, { ...options, database: databases?.shift() });
   try {
     if (!(await report.case(`${label}: the server starts`, () => server.start()))) return;
     server.secret(PASSWORD);
@@ -53,9 +56,9 @@ export class Quickstart {
   #secrets = new Set();
 
   /**
-   * Options: `issuerPath`, `accessTokenLifetime` in seconds, `store`, the name of a SQLite file,
-   * `trusted`, the certificate of a web server on this machine that may have client metadata,
-   * `flags`, any others.
+   * Options: `issuerPath`, `accessTokenLifetime` in seconds, `store`, the name of a SQLite file or
+   * `memory`, unless there is `database`, the URL of one, `trusted`, the certificate of a web server
+   * on this machine that may have client metadata, `flags`, any others.
    */
   constructor(binary, logFile, options) {
     this.#binary = binary;
@@ -71,13 +74,15 @@ export class Quickstart {
   }
 
   async start(listen = '127.0.0.1:0') {
-    const { issuerPath, accessTokenLifetime, store, trusted, flags = [] } = this.#options;
+    const { issuerPath, accessTokenLifetime, store, database, trusted, flags = [] } = this.#options;
     const args = ['--listen', listen, ...flags];
     if (issuerPath) args.push('--issuer-path', issuerPath);
     if (accessTokenLifetime) args.push('--access-token-lifetime', String(accessTokenLifetime));
-    if (store) args.push('--data', `sqlite:${path.join(this.#folder, store)}`);
+    const local = store === 'memory' ? store : `sqlite:${path.join(this.#folder, store ?? '')}`;
+    if (store && !database) args.push('--data', local);
 
     const env = { ...process.env, RUST_LOG: EVERYTHING };
+    if (database) env.OAUTH_DATA = database;
     if (trusted) {
       args.push('--danger-allow-loopback-metadata');
       env.SSL_CERT_FILE = path.join(this.#folder, 'trusted.pem');
@@ -111,6 +116,10 @@ export class Quickstart {
       await answer?.body?.cancel();
       return answer?.status === 200;
     });
+    if (!database) return;
+    // Or else it would be tested on a file.
+    const place = database.replace(/^.*(:\/\/|@)/, '').split(',')[0];
+    await eventually(`the records are at ${place}`, START_LIMIT_MS, () => said.match(/^Records .*$/m)?.[0].includes(place));
   }
 
   async stop() {

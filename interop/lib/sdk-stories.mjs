@@ -37,7 +37,9 @@ export async function runSdk(context, sdk) {
   await Promise.all(
     [undefined, '/auth/v1'].flatMap((issuerPath) => {
       const label = `${sdk.name}, issuer ${issuerPath ?? 'without path'}`;
-      const options = { issuerPath, accessTokenLifetime: ACCESS_TOKEN_LIFETIME };
+      // Where nothing else is named, one of them in memory and one on the file that is the default.
+      const store = issuerPath && 'memory';
+      const options = { issuerPath, accessTokenLifetime: ACCESS_TOKEN_LIFETIME, store };
       return [
         withQuickstart(context, label, options, async (server) => {
           const lives = REGISTRATIONS.map((registration) => life(context, label, sdk, server, registration));

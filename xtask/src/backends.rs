@@ -5,6 +5,7 @@ use std::path::Path;
 
 use crate::table::{Row, Verdict};
 use crate::tally::{Tally, Test};
+use crate::tools;
 
 /// How to see that a store has been written.
 #[derive(Debug)]
@@ -94,6 +95,12 @@ impl Backend {
                     .is_ok_and(|manifest| has_feature(&manifest, feature))
             }
         }
+    }
+
+    /// The version of its program; `None` when it has none, or it is missing.
+    pub(crate) fn version(&self) -> Option<String> {
+        self.program
+            .and_then(|(program, _)| tools::version(program))
     }
 
     /// What became of the tests that were about it.

@@ -16,6 +16,8 @@ pub(crate) enum Preparation {
     Quickstart,
     /// The packages of the Node suites, as their lock file has them.
     NodePackages,
+    /// The program that starts database servers for a suite.
+    Databases,
 }
 
 /// A test program of its own. It prints `test result:` lines as `cargo test` does, or ends with
@@ -24,19 +26,28 @@ pub(crate) enum Preparation {
 pub(crate) struct Suite {
     pub(crate) name: &'static str,
     pub(crate) about: &'static str,
-    /// Names from [`crate::tools::TOOLS`].
+    /// Names from [`crate::tools::TOOLS`] and [`crate::backends::BACKENDS`].
     pub(crate) needs: &'static [&'static str],
     prepare: &'static [Preparation],
-    /// The program and its arguments; `{quickstart}` and `{artefacts}` are filled in.
+    /// The program and its arguments; `{quickstart}`, `{databases}` and `{artefacts}` are
+    /// filled in.
     command: &'static [&'static str],
 }
 
 const NODE: [Preparation; 2] = [Preparation::Quickstart, Preparation::NodePackages];
 
-/// The command of one suite of `interop/run.mjs`.
+const DATABASES: [Preparation; 3] = [
+    Preparation::Quickstart,
+    Preparation::NodePackages,
+    Preparation::Databases,
+];
+
+/// The command of some suites of `interop/run.mjs`; and on a kind of server, with as many
+/// databases as they start quickstarts.
 macro_rules! interop {
-    ($suite:literal) => {
+    ($suite:literal $(, on $kind:literal, $count:literal)?) => {
         &[
+            $("{databases}", $kind, $count,)?
             "node",
             "interop/run.mjs",
             "--quickstart",
@@ -77,6 +88,34 @@ pub(crate) const SUITES: &[Suite] = &[
         needs: &["node", "npm"],
         prepare: &NODE,
         command: interop!("conformance"),
+    },
+    Suite {
+        name: "interop-postgresql",
+        about: "both SDKs and the checks, on PostgreSQL",
+        needs: &["node", "npm", "postgresql"],
+        prepare: &DATABASES,
+        command: interop!("sdk1,sdk2,conformance", on "postgres", "14"),
+    },
+    Suite {
+        name: "interop-mariadb",
+        about: "both SDKs and the checks, on MariaDB",
+        needs: &["node", "npm", "mariadb"],
+        prepare: &DATABASES,
+        command: interop!("sdk1,sdk2,conformance", on "mariadb", "14"),
+    },
+    Suite {
+        name: "interop-redis",
+        about: "both SDKs and the checks, on Redis",
+        needs: &["node", "npm", "redis"],
+        prepare: &DATABASES,
+        command: interop!("sdk1,sdk2,conformance", on "redis", "14"),
+    },
+    Suite {
+        name: "interop-redis-cluster",
+        about: "TypeScript client 2.x, on a Redis cluster",
+        needs: &["node", "npm", "redis"],
+        prepare: &DATABASES,
+        command: interop!("sdk2", on "redis-cluster", "6"),
     },
 ];
 
@@ -175,6 +214,17 @@ impl Workshop {
                 npm.arg("ci").current_dir(run::root().join("interop"));
                 (npm, "npm ci failed in interop")
             }
+            // With the features of every other step, so that nothing compiles twice.
+            Preparation::Databases => (
+                run::cargo([
+                    "build",
+                    "--workspace",
+                    "--all-features",
+                    "--example",
+                    "with_databases",
+                ]),
+                "the program that starts databases did not build",
+            ),
         };
         println!("\n== preparing: {preparation:?}");
         if run::succeeds(&mut command) {
@@ -186,9 +236,12 @@ impl Workshop {
 
     fn command(&self, suite: &Suite) -> Command {
         let quickstart = self.target.join("release/quickstart").display().to_string();
+        let databases = self.target.join("debug/examples/with_databases");
+        let databases = databases.display().to_string();
         let artefacts = format!("artefacts/interop/{}", suite.name);
         let mut words = suite.command.iter().map(|word| {
             word.replace("{quickstart}", &quickstart)
+                .replace("{databases}", &databases)
                 .replace("{artefacts}", &artefacts)
         });
         let program = words.next().unwrap_or_default();
@@ -215,6 +268,7 @@ pub(crate) fn judge(ok: bool, counted: Option<Tally>) -> Tally {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::backends::BACKENDS;
     use crate::tools::TOOLS;
 
     fn counted(passed: usize, failed: usize) -> Option<Tally> {
@@ -258,24 +312,36 @@ mod tests {
     }
 
     #[test]
-    fn every_suite_needs_tools_that_we_look_for() {
-        for tool in SUITES.iter().flat_map(|suite| suite.needs) {
-            assert!(TOOLS.iter().any(|known| known.name == *tool), "{tool}");
+    fn every_suite_needs_what_we_look_for() {
+        let tools = TOOLS.iter().map(|tool| tool.name);
+        let backends = BACKENDS.iter().map(|backend| backend.name);
+        let known: Vec<&str> = tools.chain(backends).collect();
+        for need in SUITES.iter().flat_map(|suite| suite.needs) {
+            assert!(known.contains(need), "{need}");
         }
     }
 
     #[test]
     fn the_command_line_is_filled_in() {
         let workshop = Workshop::new(PathBuf::from("target"), true);
-        let command = workshop.command(&SUITES[0]);
-        let words: Vec<_> = command
-            .get_args()
-            .map(|word| word.to_string_lossy())
-            .collect();
-        assert!(
-            words.contains(&"target/release/quickstart".into()),
-            "{words:?}"
-        );
-        assert!(!words.iter().any(|word| word.contains('{')), "{words:?}");
+        for suite in SUITES {
+            let command = workshop.command(suite);
+            let program = command.get_program().to_string_lossy();
+            let on_database = suite.prepare.contains(&Preparation::Databases);
+            let expected = match on_database {
+                true => "target/debug/examples/with_databases",
+                false => "node",
+            };
+            assert_eq!(program, expected);
+            let words: Vec<_> = command
+                .get_args()
+                .map(|word| word.to_string_lossy())
+                .collect();
+            assert!(
+                words.contains(&"target/release/quickstart".into()),
+                "{words:?}"
+            );
+            assert!(!words.iter().any(|word| word.contains('{')), "{words:?}");
+        }
     }
 }

@@ -34,12 +34,15 @@ pub(crate) fn everything(options: &Options) -> Result<Tally, String> {
 
     let versions: Vec<Option<String>> =
         TOOLS.iter().map(|tool| tools::version(tool.name)).collect();
-    let present: Vec<&str> = TOOLS
+    let tools = TOOLS
         .iter()
         .zip(&versions)
         .filter(|(_, v)| v.is_some())
-        .map(|(t, _)| t.name)
-        .collect();
+        .map(|(t, _)| t.name);
+    let backends = BACKENDS
+        .iter()
+        .filter(|backend| backend.program.is_none() || backend.version().is_some());
+    let present: Vec<&str> = tools.chain(backends.map(|backend| backend.name)).collect();
     let mut workshop = Workshop::new(graph.target.clone(), graph.find("quickstart").is_some());
     let outcomes: Vec<Outcome> = SUITES
         .iter()
@@ -117,10 +120,8 @@ fn backend_rows(tests: &[Test]) -> Vec<Row> {
     BACKENDS
         .iter()
         .map(|backend| {
-            let version = backend
-                .program
-                .and_then(|(program, _)| tools::version(program));
-            backend.row(backend.built(run::root()), version, backend.ran(tests))
+            let built = backend.built(run::root());
+            backend.row(built, backend.version(), backend.ran(tests))
         })
         .collect()
 }

@@ -22,17 +22,22 @@
 //! **Nothing is left behind**, also when the test process is killed: a shell beside each server
 //! notices the end of the process, ends the server and removes the folder.
 //!
+//! **What runs on every kind** asks [`Kind::fresh`]; programs in other languages are run by the example
+//! `with_databases`.
+//!
 //! **A new kind of server** is a [`Recipe`].
 
 use std::env;
 use std::path::PathBuf;
 use std::process::Command;
 
+mod fresh;
 mod instance;
 mod mariadb;
 mod postgres;
 mod redis;
 
+pub use self::fresh::{Fresh, Kind};
 pub use self::instance::{Instance, Recipe};
 pub use self::mariadb::{MariaDb, MariaDbDatabase};
 pub use self::postgres::{Postgres, PostgresDatabase};

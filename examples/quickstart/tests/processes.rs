@@ -1,74 +1,13 @@
-//! What outlives a process, and what two processes on one file do together.
+//! What outlives a process, and what is done to records from the command line.
 
 mod common;
 
 use std::io::{BufRead, BufReader};
-use std::sync::Barrier;
 
-use common::{Answer, Client, Folder, Quickstart, free_port, get, post};
-use oauth_testkit::servers::{MariaDb, Postgres};
+use common::{Client, Folder, Quickstart, free_port, get, post};
+use oauth_testkit::servers::Postgres;
 
 const AUTO: &str = "--danger-auto-approve";
-
-#[test]
-fn tokens_outlive_a_restart() {
-    let folder = Folder::new("restart");
-    let port = free_port();
-    let server = Quickstart::start(&folder.0, port, &[AUTO]);
-    let client = Client::register(server.address);
-    let tokens = client.redeem(&client.code().unwrap()).unwrap();
-    assert_eq!(tokens.status, 200, "{tokens:?}");
-    assert_eq!(server.stop(), Some(0));
-
-    let server = Quickstart::start(&folder.0, port, &[AUTO]);
-    assert_eq!(
-        client
-            .whoami(&tokens.member("access_token"))
-            .unwrap()
-            .status,
-        200
-    );
-    let refreshed = client.refresh(&tokens.member("refresh_token")).unwrap();
-    assert_eq!(refreshed.status, 200, "{refreshed:?}");
-    assert_ne!(
-        refreshed.member("refresh_token"),
-        tokens.member("refresh_token")
-    );
-    assert_eq!(server.stop(), Some(0));
-}
-
-#[test]
-fn the_service_client_gets_tokens_and_asks_about_others() {
-    let folder = Folder::new("service");
-    let server = Quickstart::start(&folder.0, free_port(), &[AUTO, "--data", "memory"]);
-    let client = Client::register(server.address);
-    let tokens = client.redeem(&client.code().unwrap()).unwrap();
-    let basic = "Authorization: Basic c2VydmljZTpzZXJ2aWNlLXNlY3JldA==\r\n";
-    let form = |path: &str, body: &str| {
-        let length = body.len();
-        let request = format!(
-            "POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{basic}Content-Length: {length}\r\n\
-             Content-Type: application/x-www-form-urlencoded\r\n\r\n{body}"
-        );
-        common::send(server.address, &request).unwrap()
-    };
-    let own = form("/token", "grant_type=client_credentials&scope=mcp:tools");
-    assert_eq!(own.status, 200, "{own:?}");
-    assert_eq!(own.member("refresh_token"), "");
-    let whoami = client.whoami(&own.member("access_token")).unwrap();
-    assert_eq!(whoami.member("subject"), "service");
-    let asked = form(
-        "/introspect",
-        &format!("token={}", tokens.member("access_token")),
-    );
-    let claims: serde_json::Value = serde_json::from_str(&asked.body).unwrap();
-    assert_eq!(
-        (&claims["active"], &claims["sub"]),
-        (&true.into(), &"alice".into())
-    );
-    let unknown = form("/introspect", "token=x");
-    assert_eq!(unknown.body, r#"{"active":false}"#);
-}
 
 /// AS-DCM-1, AS-DCM-2, AS-DCM-4: the client's own address is served, parameter and all.
 #[test]
@@ -99,115 +38,6 @@ fn a_client_manages_its_registration() {
     assert_eq!(manage("GET"), 200);
     assert_eq!(manage("DELETE"), 204);
     assert_eq!(manage("GET"), 401);
-}
-
-/// Sixty-four racers, every other one at the other process, on one SQLite file.
-#[test]
-fn two_processes_on_one_file_race_like_one() {
-    two_processes_race_like_one("two", ".quickstart");
-}
-
-#[test]
-fn two_processes_on_one_postgres_database_race_like_one() {
-    let Some(server) = Postgres::shared() else {
-        return;
-    };
-    two_processes_race_like_one("two-postgres", server.database().url());
-}
-
-#[test]
-fn two_processes_on_one_mariadb_database_race_like_one() {
-    let Some(server) = MariaDb::shared() else {
-        return;
-    };
-    two_processes_race_like_one("two-mariadb", server.database().url());
-}
-
-fn two_processes_race_like_one(name: &str, data: &str) {
-    let folder = Folder::new(name);
-    let (port, other) = (free_port(), free_port());
-    let url = format!("http://127.0.0.1:{port}");
-    let data = ["--data", data, AUTO];
-    let first = Quickstart::start(&folder.0, port, &data);
-    let public = [&data[..], &["--public-url", &url]].concat();
-    let second = Quickstart::start(&folder.0, other, &public);
-    let client = Client::register(first.address);
-    let clients = [
-        client.clone(),
-        Client {
-            address: second.address,
-            ..client.clone()
-        },
-    ];
-
-    let code = client.code().unwrap();
-    let answers = race(|racer| clients[racer % 2].redeem(&code).unwrap());
-    let won: Vec<&Answer> = answers
-        .iter()
-        .filter(|answer| answer.status == 200)
-        .collect();
-    assert_eq!(won.len(), 1, "a code was redeemed {} times", won.len());
-    assert!(
-        answers
-            .iter()
-            .all(|answer| answer.status == 200 || answer.member("error") == "invalid_grant")
-    );
-    assert_eq!(
-        client
-            .whoami(&won[0].member("access_token"))
-            .unwrap()
-            .status,
-        401
-    );
-
-    let tokens = client.redeem(&client.code().unwrap()).unwrap();
-    let token = tokens.member("refresh_token");
-    let answers = race(|racer| clients[racer % 2].refresh(&token).unwrap());
-    for answer in &answers {
-        assert_eq!(answer.status, 200, "{answer:?}");
-        assert_eq!(
-            answer.member("access_token"),
-            answers[0].member("access_token")
-        );
-        assert_eq!(
-            answer.member("refresh_token"),
-            answers[0].member("refresh_token")
-        );
-    }
-    let third = clients[1]
-        .refresh(&answers[0].member("refresh_token"))
-        .unwrap();
-    assert_eq!(third.status, 200);
-    assert_eq!(
-        client.refresh(&token).unwrap().member("error"),
-        "invalid_grant"
-    );
-    assert_eq!(
-        clients[1]
-            .whoami(&third.member("access_token"))
-            .unwrap()
-            .status,
-        401
-    );
-}
-
-fn race(ask: impl Fn(usize) -> Answer + Sync) -> Vec<Answer> {
-    let barrier = Barrier::new(64);
-    std::thread::scope(|scope| {
-        let (barrier, ask) = (&barrier, &ask);
-        let threads: Vec<_> = (0..64)
-            .map(|racer| {
-                scope.spawn(move || {
-                    barrier.wait();
-                    ask(racer)
-                })
-            })
-            .collect();
-        threads
-            .into_iter()
-            .map(|thread| thread.join().unwrap())
-            .collect()
-    })
 }
 
 #[test]

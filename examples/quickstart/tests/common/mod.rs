@@ -5,6 +5,8 @@
     reason = "each test file uses its own part"
 )]
 
+pub mod house;
+pub mod pages;
 pub mod tls;
 
 use std::fs::File;
@@ -176,9 +178,8 @@ pub struct Answer {
 impl Answer {
     /// What the server handed out must not be in any log.
     fn remember(&self) {
-        let cookie = self.header("set-cookie");
-        if let Some((_, value)) = cookie.split(';').next().unwrap().split_once('=') {
-            canary::secret(value);
+        for (_, value) in self.cookies() {
+            canary::secret(&value);
         }
         if let Some(code) = parameter(&self.header("location"), "code") {
             canary::secret(&code);
@@ -199,12 +200,22 @@ impl Answer {
     }
 
     pub fn header(&self, name: &str) -> String {
+        self.headers(name).next().unwrap_or_default().to_owned()
+    }
+
+    fn headers(&self, name: &str) -> impl Iterator<Item = &str> {
         let lines = self.head.lines().filter_map(|line| line.split_once(':'));
-        let mut found = lines.filter(|(held, _)| held.eq_ignore_ascii_case(name));
-        found
-            .next()
-            .map(|(_, value)| value.trim().to_owned())
-            .unwrap_or_default()
+        let found = lines.filter(move |(held, _)| held.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value.trim())
+    }
+
+    /// The cookies that it sets, by name; one that is taken away has an empty value.
+    pub fn cookies(&self) -> Vec<(String, String)> {
+        let pairs = self.headers("set-cookie").filter_map(|cookie| {
+            let (name, value) = cookie.split(';').next()?.split_once('=')?;
+            Some((name.to_owned(), value.to_owned()))
+        });
+        pairs.collect()
     }
 }
 
@@ -242,32 +253,47 @@ pub fn get(address: SocketAddr, path: &str, headers: &str) -> std::io::Result<An
 }
 
 pub fn post(address: SocketAddr, path: &str, form: &[(&str, &str)]) -> std::io::Result<Answer> {
+    post_with(address, path, "", form)
+}
+
+/// The same with headers, each with its end of line.
+pub fn post_with(
+    address: SocketAddr,
+    path: &str,
+    headers: &str,
+    form: &[(&str, &str)],
+) -> std::io::Result<Answer> {
     let body: Vec<String> = form
         .iter()
         .map(|(name, value)| format!("{name}={}", escape(value)))
         .collect();
-    post_raw(
-        address,
-        path,
-        "application/x-www-form-urlencoded",
-        &body.join("&"),
-    )
+    let headers = format!("Content-Type: application/x-www-form-urlencoded\r\n{headers}");
+    post_raw(address, path, &headers, &body.join("&"))
 }
 
-pub fn post_raw(
-    address: SocketAddr,
-    path: &str,
-    media_type: &str,
-    body: &str,
-) -> std::io::Result<Answer> {
+fn post_raw(address: SocketAddr, path: &str, headers: &str, body: &str) -> std::io::Result<Answer> {
     let length = body.len();
     send(
         address,
         &format!(
-            "POST {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Type: {media_type}\r\n\
+            "POST {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{headers}\
              Content-Length: {length}\r\n\r\n{body}"
         ),
     )
+}
+
+pub fn post_json(address: SocketAddr, path: &str, body: &str) -> std::io::Result<Answer> {
+    post_raw(address, path, "Content-Type: application/json\r\n", body)
+}
+
+/// A request of the service client that everybody knows.
+pub fn as_service(
+    address: SocketAddr,
+    path: &str,
+    form: &[(&str, &str)],
+) -> std::io::Result<Answer> {
+    let basic = "Authorization: Basic c2VydmljZTpzZXJ2aWNlLXNlY3JldA==\r\n";
+    post_with(address, path, basic, form)
 }
 
 fn escape(text: &str) -> String {
@@ -291,10 +317,17 @@ pub struct Client {
 const VERIFIER: &str = "0123456789012345678901234567890123456789012345";
 const CHALLENGE: &str = "Rk-HdX7T3F2OqGIdRdT5fYz0N-GJsF3E9gJUD5rq8q0";
 
+/// Where a client sends a person.
+pub fn authorize(client_id: &str) -> String {
+    format!(
+        "/authorize?response_type=code&client_id={client_id}&code_challenge={CHALLENGE}&code_challenge_method=S256&scope=mcp:tools"
+    )
+}
+
 impl Client {
     pub fn register(address: SocketAddr) -> Self {
         let metadata = r#"{"redirect_uris":["http://127.0.0.1/cb"],"token_endpoint_auth_method":"none","grant_types":["authorization_code","refresh_token"]}"#;
-        let answer = post_raw(address, "/register", "application/json", metadata).unwrap();
+        let answer = post_json(address, "/register", metadata).unwrap();
         assert_eq!(answer.status, 201, "{answer:?}");
         Self {
             address,
@@ -304,11 +337,7 @@ impl Client {
 
     /// A code, approved by the server itself.
     pub fn code(&self) -> std::io::Result<String> {
-        let path = format!(
-            "/authorize?response_type=code&client_id={}&code_challenge={CHALLENGE}&code_challenge_method=S256&scope=mcp:tools",
-            self.id
-        );
-        let answer = get(self.address, &path, "")?;
+        let answer = get(self.address, &authorize(&self.id), "")?;
         let code = parameter(&answer.header("location"), "code");
         code.ok_or_else(|| std::io::Error::other(format!("no code: {answer:?}")))
     }
@@ -330,6 +359,11 @@ impl Client {
             ("refresh_token", token),
         ];
         post(self.address, "/token", &form)
+    }
+
+    pub fn revoke(&self, token: &str) -> std::io::Result<Answer> {
+        let form = [("client_id", &*self.id), ("token", token)];
+        post(self.address, "/revoke", &form)
     }
 
     pub fn whoami(&self, token: &str) -> std::io::Result<Answer> {

@@ -12,7 +12,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use common::{Client, Folder, LIMITED, Quickstart, free_port, get, post_raw};
+use common::pages::{INTERACT, Visit};
+use common::{Client, Folder, LIMITED, Quickstart, as_service, authorize, free_port};
 use oauth_core::Limit;
 use oauth_testkit::canary;
 
@@ -73,18 +74,11 @@ pub(crate) fn stand_back() {
     reason = "told to a reader, no part of the judgement"
 )]
 fn during(server: &Quickstart, attack: impl Fn(usize) + Sync) -> Figures {
-    let basic = "Authorization: Basic c2VydmljZTpzZXJ2aWNlLXNlY3JldA==\r\n";
-    let body = "grant_type=client_credentials";
-    let request = format!(
-        "POST /token HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n{basic}Content-Length: {}\r\n\
-         Content-Type: application/x-www-form-urlencoded\r\n\r\n{body}",
-        server.address,
-        body.len()
-    );
     let ask = || {
         std::thread::sleep(Duration::from_millis(5));
         let began = Instant::now();
-        let answer = common::send(server.address, &request).unwrap();
+        let form = [("grant_type", "client_credentials")];
+        let answer = as_service(server.address, "/token", &form).unwrap();
         assert_eq!(answer.status, 200, "{answer:?}");
         began.elapsed()
     };
@@ -124,46 +118,16 @@ fn one_at_a_time() -> impl Drop {
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn authorize(client_id: &str) -> String {
-    let challenge = "c".repeat(43);
-    format!(
-        "/authorize?response_type=code&client_id={client_id}&code_challenge={challenge}&code_challenge_method=S256"
-    )
-}
-
-/// What the pages of one sign-in need.
-struct Door {
-    cookie: String,
-    transaction: String,
-}
-
-impl Door {
-    fn open(client: &Client) -> Self {
-        let page = get(client.address, &authorize(&client.id), "").unwrap();
-        assert_eq!(page.status, 200, "{page:?}");
-        let (_, rest) = page
-            .body
-            .split_once("name=\"transaction\" value=\"")
-            .unwrap();
-        let cookie = page.header("set-cookie");
-        Self {
-            cookie: cookie.split(';').next().unwrap().to_owned(),
-            transaction: rest.split('"').next().unwrap().to_owned(),
-        }
-    }
-
-    fn knock(&self, line: &mut Line, name: &str, password: &str) -> common::Answer {
-        canary::secret(password);
-        let body = format!(
-            "transaction={}&username={name}&password={password}",
-            self.transaction
-        );
-        let headers = format!(
-            "Cookie: {}\r\nContent-Type: application/x-www-form-urlencoded\r\n",
-            self.cookie
-        );
-        line.post("/authorize/interact", &headers, &body)
-    }
+/// One attempt to sign in.
+fn knock(visit: &Visit, line: &mut Line, name: &str, password: &str) -> common::Answer {
+    canary::secret(password);
+    let transaction = &visit.transaction;
+    let body = format!("transaction={transaction}&username={name}&password={password}");
+    let headers = format!(
+        "{}Content-Type: application/x-www-form-urlencoded\r\n",
+        visit.cookie()
+    );
+    line.post(INTERACT, &headers, &body)
 }
 
 /// AS-SEC-8: bounded memory, nobody signed in, a person and a client served all the while.
@@ -175,10 +139,10 @@ fn ten_thousand_failed_sign_ins_cost_little_and_hurt_nobody_else() {
     let client = Client::register(server.address);
     let refused = AtomicUsize::new(0);
     let figures = during(&server, |attacker| {
-        let (door, mut line) = (Door::open(&client), Line::open(server.address));
+        let (visit, mut line) = (Visit::open(&client), Line::open(server.address));
         for attempt in 0..SIGN_INS / ATTACKERS {
             let name = format!("person-{attacker}-{}", attempt % 5);
-            let page = door.knock(&mut line, &name, GUESS);
+            let page = knock(&visit, &mut line, &name, GUESS);
             assert!([200, 503].contains(&page.status), "{page:?}");
             let limited = page.body.contains("Too many attempts");
             refused.fetch_add(usize::from(limited), Ordering::Relaxed);
@@ -191,7 +155,7 @@ fn ten_thousand_failed_sign_ins_cost_little_and_hurt_nobody_else() {
 
     // alice signs in as if nothing had happened.
     let mut line = Line::open(server.address);
-    let page = Door::open(&client).knock(&mut line, "alice", "wonderland");
+    let page = knock(&Visit::open(&client), &mut line, "alice", "wonderland");
     assert!(page.body.contains("value=\"approve\""), "{}", page.body);
     assert_eq!(server.stop(), Some(0));
 }
@@ -224,7 +188,7 @@ fn a_flood_of_registrations_fills_nothing_and_hurts_nobody_else() {
 
     // What is registered already is neither counted nor refused.
     assert_eq!(Client::register(server.address).id, client.id);
-    Door::open(&client);
+    Visit::open(&client);
     assert_eq!(server.stop(), Some(0));
 }
 
@@ -261,15 +225,11 @@ fn a_thousand_hostile_documents_make_no_client_and_hurt_nobody_else() {
     println!("{DOCUMENTS} hostile documents, {served} of them fetched; {figures}");
     assert!(figures.grown <= 64, "{figures}");
     assert!(served > DOCUMENTS * 9 / 10, "{served}");
-    Door::open(&client);
-    let form = "grant_type=refresh_token&refresh_token=x&client_id=";
-    let media_type = "application/x-www-form-urlencoded";
-    let unknown = post_raw(
-        server.address,
-        "/token",
-        media_type,
-        &format!("{form}{}", web.id(0)),
-    );
-    assert_eq!(unknown.unwrap().status, 401);
+    Visit::open(&client);
+    let unknown = Client {
+        address: server.address,
+        id: web.id(0),
+    };
+    assert_eq!(unknown.refresh("x").unwrap().status, 401);
     assert_eq!(server.stop(), Some(0));
 }
