@@ -11,6 +11,8 @@
 // gets the next of them; one that is started again keeps its own. Not for chromium, which destroys a
 // file.
 //
+// INTEROP_FLAGS is given to every server, with spaces between flags.
+//
 // One line per case, `ok NAME` or `not ok NAME: reason`; the last line counts them. The exit code
 // is 0 when nothing failed and 1 otherwise.
 // Server logs, stack traces and screenshots go to the artefacts folder.

@@ -75,7 +75,8 @@ export class Quickstart {
 
   async start(listen = '127.0.0.1:0') {
     const { issuerPath, accessTokenLifetime, store, database, trusted, flags = [] } = this.#options;
-    const args = ['--listen', listen, ...flags];
+    const more = (process.env.INTEROP_FLAGS ?? '').split(' ').filter(Boolean);
+    const args = ['--listen', listen, ...flags, ...more];
     if (issuerPath) args.push('--issuer-path', issuerPath);
     if (accessTokenLifetime) args.push('--access-token-lifetime', String(accessTokenLifetime));
     const local = store === 'memory' ? store : `sqlite:${path.join(this.#folder, store ?? '')}`;

@@ -43,10 +43,11 @@ const DATABASES: [Preparation; 3] = [
 ];
 
 /// The command of some suites of `interop/run.mjs`; and on a kind of server, with as many
-/// databases as they start quickstarts.
+/// databases as they start quickstarts; and with flags for these.
 macro_rules! interop {
-    ($suite:literal $(, on $kind:literal, $count:literal)?) => {
+    ($suite:literal $(, on $kind:literal, $count:literal)? $(, with $flags:literal)?) => {
         &[
+            $("env", concat!("INTEROP_FLAGS=", $flags),)?
             $("{databases}", $kind, $count,)?
             "node",
             "interop/run.mjs",
@@ -88,6 +89,20 @@ pub(crate) const SUITES: &[Suite] = &[
         needs: &["node", "npm"],
         prepare: &NODE,
         command: interop!("conformance"),
+    },
+    Suite {
+        name: "interop-warp",
+        about: "both SDKs and the checks, with warp",
+        needs: &["node", "npm"],
+        prepare: &NODE,
+        command: interop!("sdk1,sdk2,conformance", with "--adapter=warp"),
+    },
+    Suite {
+        name: "interop-hyper",
+        about: "both SDKs and the checks, with hyper alone",
+        needs: &["node", "npm"],
+        prepare: &NODE,
+        command: interop!("sdk1,sdk2,conformance", with "--adapter=hyper"),
     },
     Suite {
         name: "interop-postgresql",
@@ -328,9 +343,10 @@ mod tests {
             let command = workshop.command(suite);
             let program = command.get_program().to_string_lossy();
             let on_database = suite.prepare.contains(&Preparation::Databases);
-            let expected = match on_database {
-                true => "target/debug/examples/with_databases",
-                false => "node",
+            let expected = match suite.command[0] {
+                _ if on_database => "target/debug/examples/with_databases",
+                "env" => "env",
+                _ => "node",
             };
             assert_eq!(program, expected);
             let words: Vec<_> = command

@@ -27,6 +27,7 @@ impl Place {
 pub struct House {
     folder: Folder,
     place: Place,
+    adapter: &'static str,
     /// The port in the name under which clients know the server.
     pub port: u16,
 }
@@ -36,8 +37,14 @@ impl House {
         Self {
             folder: Folder::new(name),
             place,
+            adapter: "axum",
             port: free_port(),
         }
+    }
+
+    /// The same, served by another framework.
+    pub fn served_by(self, adapter: &'static str) -> Self {
+        Self { adapter, ..self }
     }
 
     /// Whether records outlive a process, and processes share them.
@@ -57,6 +64,7 @@ impl House {
         let public = format!("http://127.0.0.1:{}", self.port);
         let root = self.folder_of(0).join(".quickstart/root-secret");
         let mut all = vec!["--data", &data, "--public-url", &public];
+        all.extend(["--adapter", self.adapter]);
         if number > 0 {
             all.extend(["--root-secret-file", root.to_str().unwrap()]);
         }
