@@ -82,7 +82,7 @@ texts! {
     no_answer = "The request cannot be answered.", [];
     busy_heading = "Try again in a moment", [];
     busy = "The server is busy or being restarted. Go back and try again: nothing was lost.", [];
-    reference = "For whoever looks into it: {request}", ["request"];
+    reference = "If you report this, quote {request}", ["request"];
     mistake_heading = "The application made a mistake", [];
     leave = "Nobody has checked the application that sent you here. Going back to it leads to {host}.", ["host"];
     leave_link = "Go back to {host}", ["host"];
