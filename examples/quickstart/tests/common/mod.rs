@@ -304,13 +304,18 @@ impl Client {
 
     /// A code, approved by the server itself.
     pub fn code(&self) -> std::io::Result<String> {
+        let answer = self.authorize()?;
+        let code = parameter(&answer.header("location"), "code");
+        code.ok_or_else(|| std::io::Error::other(format!("no code: {answer:?}")))
+    }
+
+    /// The same, whatever the answer is.
+    pub fn authorize(&self) -> std::io::Result<Answer> {
         let path = format!(
             "/authorize?response_type=code&client_id={}&code_challenge={CHALLENGE}&code_challenge_method=S256&scope=mcp:tools",
             self.id
         );
-        let answer = get(self.address, &path, "")?;
-        let code = parameter(&answer.header("location"), "code");
-        code.ok_or_else(|| std::io::Error::other(format!("no code: {answer:?}")))
+        get(self.address, &path, "")
     }
 
     pub fn redeem(&self, code: &str) -> std::io::Result<Answer> {
@@ -330,6 +335,11 @@ impl Client {
             ("refresh_token", token),
         ];
         post(self.address, "/token", &form)
+    }
+
+    pub fn revoke(&self, token: &str) -> std::io::Result<Answer> {
+        let form = [("client_id", &*self.id), ("token", token)];
+        post(self.address, "/revoke", &form)
     }
 
     pub fn whoami(&self, token: &str) -> std::io::Result<Answer> {
