@@ -120,7 +120,8 @@ impl Journal {
             lost = true;
             std::thread::sleep(PAUSE);
         }
-        self.wrong.push(format!("{what}: the server never recovered"));
+        self.wrong
+            .push(format!("{what}: the server never recovered"));
         Err(Stuck)
     }
 }

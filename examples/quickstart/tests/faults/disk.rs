@@ -14,7 +14,9 @@ impl SmallDisk {
         fs::create_dir_all(folder).unwrap();
         let size = format!("size={megabytes}m,mode=700");
         let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(folder);
+        mount
+            .args(["-t", "tmpfs", "-o", &size, "tmpfs"])
+            .arg(folder);
         let mounted = mount.output().is_ok_and(|output| output.status.success());
         if !mounted {
             eprintln!("skipped: a small file system can be mounted by root only");

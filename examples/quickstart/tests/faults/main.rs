@@ -79,10 +79,10 @@ fn hangs_for_longer_than_anybody_waits<B: Backend>() {
     let Some(backend) = B::start() else { return };
     let fault = Fault {
         backend: B::NAME,
-        name: "hangs for 4 s",
+        name: "hangs for 6 s",
         effect: Effect::Hanging(PATIENCE),
         begin: Box::new(|_| backend.instance().pause()),
-        meanwhile: lasting(PATIENCE * 2),
+        meanwhile: lasting(PATIENCE * 3),
         end: Box::new(|| backend.instance().resume()),
     };
     survives(&backend.url(), fault);
@@ -192,7 +192,11 @@ fn mariadb_has_a_full_disk() {
         return;
     };
     let database = server.database();
-    let folder = server.instance().folder().join("data").join(database.name());
+    let folder = server
+        .instance()
+        .folder()
+        .join("data")
+        .join(database.name());
     let Some(disk) = SmallDisk::over(&folder, 8, Some("mysql")) else {
         return;
     };
@@ -232,10 +236,10 @@ fn sqlite_is_locked_by_another_process() {
     };
     let fault = Fault {
         backend: "SQLite",
-        name: "locked by another process for 7 s",
+        name: "locked by another process for 6 s",
         effect: Effect::Hanging(PATIENCE),
         begin: Box::new(|_| *holder.borrow_mut() = Some(runtime.block_on(begin))),
-        meanwhile: lasting(Duration::from_secs(7)),
+        meanwhile: lasting(Duration::from_secs(6)),
         end: Box::new(|| runtime.block_on(end)),
     };
     survives(&format!("sqlite:{}", file.display()), fault);
