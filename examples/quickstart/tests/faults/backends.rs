@@ -8,7 +8,7 @@ use oauth_testkit::servers::{
 };
 
 /// So few connections at the most that a test can take them all.
-pub(crate) const FEW: usize = 20;
+pub(crate) const FEW: usize = 48;
 
 /// A durable server of one's own, with a place for one store.
 pub(crate) trait Backend: Sized {

@@ -65,9 +65,17 @@ pub(crate) fn survives(data: &str, fault: Fault<'_>) {
         "fault-{}",
         title.replace(|c: char| !c.is_ascii_alphanumeric(), "-")
     ));
-    let flags = ["--danger-auto-approve", "--data", data];
-    let server = Quickstart::start(&folder.0, free_port(), &flags);
-    let client = Client::register(server.address);
+    // Two processes that are one server, and are never restarted.
+    let ports = [free_port(), free_port()];
+    let public = format!("http://127.0.0.1:{}", ports[0]);
+    let shared = ["--data", data, "--public-url", &public];
+    let flags = [&["--danger-auto-approve"][..], &shared].concat();
+    let servers = ports.map(|port| Quickstart::start(&folder.0, port, &flags));
+    let client = Client::register(servers[0].address);
+    let at = servers.each_ref().map(|server| Client {
+        address: server.address,
+        ..client.clone()
+    });
     let (done, over) = (AtomicUsize::new(0), AtomicBool::new(false));
     let (effect, backend, name) = (fault.effect, fault.backend, fault.name);
 
@@ -75,8 +83,8 @@ pub(crate) fn survives(data: &str, fault: Fault<'_>) {
         let clients: Vec<_> = (0..CLIENTS)
             .map(|number| {
                 let file = File::create(folder.0.join(format!("journal-{number}"))).unwrap();
-                let (client, done, over) = (&client, &done, &over);
-                scope.spawn(move || live(client, Journal::new(file), done, over))
+                let (at, done, over) = (&at, &done, &over);
+                scope.spawn(move || live(at, Journal::new(file), done, over))
             })
             .collect();
         let wait_for = |more: usize| {
@@ -117,9 +125,9 @@ pub(crate) fn survives(data: &str, fault: Fault<'_>) {
     }
 }
 
-fn live(client: &Client, journal: Journal, done: &AtomicUsize, over: &AtomicBool) -> Journal {
+fn live(at: &[Client], journal: Journal, done: &AtomicUsize, over: &AtomicBool) -> Journal {
     let living = Living {
-        client,
+        at,
         journal: journal.into(),
     };
     for number in 0.. {

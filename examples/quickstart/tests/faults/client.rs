@@ -84,18 +84,19 @@ impl Journal {
         }
     }
 
-    /// Asks until the server does not say that it cannot, and gives that answer, and whether an
+    /// Asks one process after the other until one does not say that it cannot, and gives that answer, and whether an
     /// earlier one was lost.
     fn until_answered(
         &mut self,
         what: &str,
-        ask: impl Fn() -> std::io::Result<Answer>,
+        at: &[Client],
+        ask: impl Fn(&Client) -> std::io::Result<Answer>,
     ) -> Result<(Answer, bool), Stuck> {
         let began = now();
         let mut lost = false;
         while began.elapsed() < PATIENCE {
             let sent = now();
-            let answer = match ask() {
+            let answer = match ask(&at[self.samples.len() % at.len()]) {
                 Ok(answer) => answer,
                 Err(error) => {
                     self.wrong.push(format!("{what}: no answer: {error}"));
@@ -131,7 +132,8 @@ pub(crate) struct Stuck;
 
 /// A journal, and the client that keeps it.
 pub(crate) struct Living<'a> {
-    pub(crate) client: &'a Client,
+    /// The same client, at each process.
+    pub(crate) at: &'a [Client],
     pub(crate) journal: RefCell<Journal>,
 }
 
@@ -139,9 +141,10 @@ impl Living<'_> {
     fn ask(
         &self,
         what: &str,
-        ask: impl Fn() -> std::io::Result<Answer>,
+        ask: impl Fn(&Client) -> std::io::Result<Answer>,
     ) -> Result<(Answer, bool), Stuck> {
-        self.journal.borrow_mut().until_answered(what, ask)
+        let mut journal = self.journal.borrow_mut();
+        journal.until_answered(what, self.at, ask)
     }
 
     /// Notes an answer that is not the one that an honest client is owed.
@@ -156,12 +159,16 @@ impl Living<'_> {
 
     /// Signs in, uses what it gets, refreshes, and sometimes ends it.
     pub(crate) fn one_sign_in(&self, ends_it: bool) -> Result<(), Stuck> {
-        let client = self.client;
-        let (answer, _) = self.ask("authorize", || client.authorize())?;
+        // People come under the server's own name only, which is the first one's.
+        let (answer, _) = self.journal.borrow_mut().until_answered(
+            "authorize",
+            &self.at[..1],
+            Client::authorize,
+        )?;
         let Some(code) = parameter(&answer.header("location"), "code") else {
             return self.expect("authorize", &answer, 303);
         };
-        let (answer, lost) = self.ask("redeem", || client.redeem(&code))?;
+        let (answer, lost) = self.ask("redeem", |client| client.redeem(&code))?;
         if answer.status != 200 && lost {
             // Redeemed, but the answer was lost: the person signs in again.
             self.journal.borrow_mut().doubtful += 1;
@@ -173,7 +180,7 @@ impl Living<'_> {
         let mut refresh = answer.member("refresh_token");
         for round in 0..=REFRESHES_PER_GRANT {
             let token = &access[access.len() - 1];
-            let (answer, _) = self.ask("whoami", || client.whoami(token))?;
+            let (answer, _) = self.ask("whoami", |client| client.whoami(token))?;
             self.expect("whoami", &answer, 200)?;
             if round == REFRESHES_PER_GRANT {
                 break;
@@ -181,7 +188,7 @@ impl Living<'_> {
             // The second time the answer is the same, whatever happened meanwhile.
             let mut next = String::new();
             for _ in 0..2 {
-                let (answer, _) = self.ask("refresh", || client.refresh(&refresh))?;
+                let (answer, _) = self.ask("refresh", |client| client.refresh(&refresh))?;
                 self.expect("refresh", &answer, 200)?;
                 let mut journal = self.journal.borrow_mut();
                 journal.received("refresh", &refresh, &answer);
@@ -194,7 +201,7 @@ impl Living<'_> {
             self.journal.borrow_mut().access.append(&mut access);
             return Ok(());
         }
-        let (answer, _) = self.ask("revoke", || client.revoke(&refresh))?;
+        let (answer, _) = self.ask("revoke", |client| client.revoke(&refresh))?;
         self.expect("revoke", &answer, 200)?;
         let mut journal = self.journal.borrow_mut();
         journal.write(&format!("ended {refresh}"));

@@ -30,6 +30,17 @@ impl SmallDisk {
         Some(disk)
     }
 
+    /// The same over a folder that has something in it, which is kept.
+    pub(crate) fn over_full(folder: &Path, megabytes: u32, owner: &str) -> Option<Self> {
+        let aside = folder.with_extension("aside");
+        fs::rename(folder, &aside).unwrap();
+        let disk = Self::over(folder, megabytes, Some(owner))?;
+        let mut copy = Command::new("cp");
+        copy.arg("-a").arg(aside.join(".")).arg(folder);
+        assert!(copy.status().unwrap().success());
+        Some(disk)
+    }
+
     /// Leaves no byte free.
     pub(crate) fn fill(&self) {
         let mut ballast = fs::File::create(self.ballast()).unwrap();

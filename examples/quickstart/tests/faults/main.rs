@@ -34,6 +34,11 @@ fn now() -> Instant {
     Instant::now()
 }
 
+fn runtime() -> tokio::runtime::Runtime {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder.enable_all().build().unwrap()
+}
+
 fn lasting(time: Duration) -> Box<dyn FnOnce(&Client)> {
     Box::new(move |_| std::thread::sleep(time))
 }
@@ -183,7 +188,69 @@ fn postgres_has_a_full_disk() {
     let to = format!("ALTER DATABASE {name} SET TABLESPACE small");
     server.run(&format!("{elsewhere}/postgres"), &to);
     full("PostgreSQL", &disk, database.url());
-    drop((database, server));
+}
+
+/// What cannot be logged ends PostgreSQL, which does not come back while the disk is full.
+#[test]
+fn postgres_has_no_room_for_its_log() {
+    let Some(server) = Postgres::start(Durability::Durable) else {
+        return;
+    };
+    let database = server.database();
+    server.instance().shut_down();
+    let folder = server.instance().folder().join("data/pg_wal");
+    let Some(disk) = SmallDisk::over_full(&folder, 48, "postgres") else {
+        return;
+    };
+    server.instance().restart();
+    let next_file = async {
+        let options: sqlx::postgres::PgConnectOptions = database.url().parse().unwrap();
+        while let Ok(mut connection) = options.connect().await {
+            connection.execute("SELECT pg_switch_wal()").await.ok();
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let fault = Fault {
+        backend: "PostgreSQL",
+        name: "disk of its log full, which ends it",
+        effect: Effect::Refused,
+        begin: Box::new(|_| {
+            disk.fill();
+            runtime().block_on(next_file);
+        }),
+        meanwhile: lasting(Duration::from_secs(1)),
+        end: Box::new(|| {
+            disk.free();
+            server.instance().restart();
+        }),
+    };
+    survives(database.url(), fault);
+}
+
+/// What cannot be logged ends Redis.
+#[test]
+fn redis_has_no_room_for_its_log() {
+    let Some(redis) = Redis::start(Durability::Durable) else {
+        return;
+    };
+    redis.instance().shut_down();
+    let folder = redis.instance().folder().join("appendonlydir");
+    let Some(disk) = SmallDisk::over_full(&folder, 8, "root") else {
+        return;
+    };
+    redis.instance().restart();
+    let fault = Fault {
+        backend: "Redis",
+        name: "disk of its log full, which ends it",
+        effect: Effect::Refused,
+        begin: Box::new(|_| disk.fill()),
+        meanwhile: lasting(Duration::from_secs(2)),
+        end: Box::new(|| {
+            disk.free();
+            redis.instance().restart();
+        }),
+    };
+    survives(redis.url(), fault);
 }
 
 #[test]
@@ -201,7 +268,6 @@ fn mariadb_has_a_full_disk() {
         return;
     };
     full("MariaDB", &disk, database.url());
-    drop((database, server));
 }
 
 #[test]
@@ -218,10 +284,7 @@ fn sqlite_has_a_full_disk() {
 fn sqlite_is_locked_by_another_process() {
     let folder = Folder::new("locked");
     let file = folder.0.join("oauth.sqlite");
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime = runtime();
     let holder = std::cell::RefCell::new(None);
     let begin = async {
         let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&file);
