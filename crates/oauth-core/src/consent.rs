@@ -38,7 +38,7 @@ impl AuthorizationServer {
         pending: &PendingAuthorization,
         session: &Session,
     ) -> Result<bool, StorageError> {
-        if pending.consent || pending.redirect_kind() != RedirectKind::Https {
+        if pending.consent || !can_be_proven(&pending.redirect_uri) {
             return Ok(false);
         }
         let client = match self.client_now(&pending.client_id).await {
@@ -190,11 +190,17 @@ impl AuthorizationServer {
     }
 }
 
+/// Whether somebody can prove that an address is theirs. Any program on a person's computer may
+/// answer at the others.
+fn can_be_proven(to: &RedirectUri) -> bool {
+    to.kind() == RedirectKind::Https
+}
+
 /// Whether answers to this client go to an address that is proven to be its own.
 fn is_remembered(client: &ClientRecord, to: &RedirectUri) -> bool {
     let origin = |text: &str| Url::parse(text).map(|url| url.origin().ascii_serialization());
     match client.registration {
-        _ if to.kind() != RedirectKind::Https => false,
+        _ if !can_be_proven(to) => false,
         ClientRegistration::Preregistered => true,
         ClientRegistration::MetadataDocument => {
             origin(to.as_str()).is_ok_and(|to| origin(client.id.as_str()).is_ok_and(|of| of == to))

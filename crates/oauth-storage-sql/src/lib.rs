@@ -41,6 +41,7 @@
 #[cfg(not(any(feature = "sqlite", feature = "postgres", feature = "mysql")))]
 compile_error!("choose a dialect: `sqlite`, `postgres` or `mysql`");
 
+mod asking;
 mod connections;
 mod driver;
 mod finish;

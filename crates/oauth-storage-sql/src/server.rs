@@ -8,14 +8,17 @@ pub(crate) mod error;
 pub(crate) mod settings;
 
 use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use oauth_storage::{Circuit, StorageError, StorageErrorKind};
 use sqlx::ConnectOptions;
+use tokio::time::error::Elapsed;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use self::error::Failure;
+use crate::asking::Asking;
 use crate::connections::{Connections, NoConnection, Open, Taken};
 use crate::driver::{Driver, Row, Value};
 use crate::finish::finish;
@@ -70,7 +73,7 @@ pub(crate) struct Connected<S: Server>(Arc<Shared<S>>);
 
 struct Shared<S: Server> {
     connections: Arc<Connections<S>>,
-    circuit: Circuit,
+    circuit: Arc<Circuit>,
     patience: Duration,
 }
 
@@ -78,7 +81,7 @@ impl<S: Server> Connected<S> {
     pub(crate) fn new(server: S, connections: usize, patience: Duration) -> Self {
         Self(Arc::new(Shared {
             connections: Connections::new(server, connections),
-            circuit: Circuit::default(),
+            circuit: Arc::default(),
             patience,
         }))
     }
@@ -121,7 +124,7 @@ impl<S: Server> Driver for Connected<S> {
         let arguments = arguments::<S>(values)?;
         self.run(|mut taken, deadline, shared| async move {
             let running = S::execute(taken.get(), statement, arguments);
-            match timeout_at(deadline, running).await {
+            match shared.in_time(deadline, running).await {
                 Ok(Ok(affected)) => {
                     taken.put_back();
                     Ok(affected)
@@ -152,7 +155,7 @@ impl<S: Server> Driver for Connected<S> {
         let arguments = arguments::<S>(values)?;
         self.run(|mut taken, deadline, shared| async move {
             let running = S::fetch(taken.get(), statement, arguments);
-            match timeout_at(deadline, running).await {
+            match shared.in_time(deadline, running).await {
                 Ok(Ok(rows)) => {
                     taken.put_back();
                     Ok(rows)
@@ -177,6 +180,23 @@ fn arguments<S: Server>(values: &[Value<'_>]) -> Result<S::Arguments, StorageErr
 }
 
 impl<S: Server> Shared<S> {
+    /// Waits for a statement until the deadline, and asks half-way whether the server is there:
+    /// whoever waited in vain must not have to wait again to look what became of it.
+    async fn in_time<T>(
+        self: &Arc<Self>,
+        deadline: Instant,
+        running: impl Future<Output = T>,
+    ) -> Result<T, Elapsed> {
+        let mut running = pin!(running);
+        match timeout_at(deadline - self.patience / 2, running.as_mut()).await {
+            Ok(done) => Ok(done),
+            Err(_) => {
+                Arc::clone(self).doubt_if(true);
+                timeout_at(deadline, running).await
+            }
+        }
+    }
+
     /// After a statement that failed: whether its connection is good for another.
     fn after(self: Arc<Self>, taken: Taken<S>, failure: &Failure) {
         if failure.is_broken {
@@ -192,6 +212,7 @@ impl<S: Server> Shared<S> {
         if !doubted || !self.circuit.suspect() {
             return;
         }
+        let asking = Asking(Arc::clone(&self.circuit));
         let shared = Arc::downgrade(&self);
         drop(self);
         tokio::spawn(async move {
@@ -203,9 +224,10 @@ impl<S: Server> Shared<S> {
                     Ok(Err(error)) => !S::explain(&error).is_away,
                     Err(_) => false,
                 };
-                if shared.circuit.answered(answered) {
+                if answered {
                     return;
                 }
+                asking.0.answered(false);
                 drop(shared);
                 sleep(EVERY).await;
             }

@@ -45,19 +45,20 @@ pub struct SqliteSettings {
 }
 
 impl SqliteSettings {
-    /// Five seconds of patience, a reader for each processor but four at most, the operating
+    /// Two seconds of patience, a reader for each processor but four at most, the operating
     /// system's randomness.
     pub fn new() -> Self {
         let processors = std::thread::available_parallelism().map_or(1, |number| number.get());
         Self {
-            patience: Duration::from_secs(5),
+            patience: Duration::from_secs(2),
             readers: processors.min(4),
             entropy: Arc::new(OsEntropy),
         }
     }
 
-    /// How long a statement waits for its turn, and then again for other processes to release
-    /// the file, before it fails as unavailable.
+    /// How long a statement waits for its turn, or for other processes to release the file, before
+    /// it fails as unavailable. Once one has waited so long for others, writes fail at once until
+    /// the file is free.
     pub fn patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
         self

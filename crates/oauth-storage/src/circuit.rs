@@ -38,10 +38,15 @@ impl Circuit {
     /// `Unavailable`, while the backend is away.
     pub fn check(&self) -> Result<(), StorageError> {
         if self.open.load(Ordering::SeqCst) {
-            let why = "the backend did not answer and is being asked again";
-            return Err(StorageError::new(StorageErrorKind::Unavailable, why));
+            return Err(Self::away());
         }
         Ok(())
+    }
+
+    /// What whoever comes while the backend is away is told.
+    pub fn away() -> StorageError {
+        let why = "the backend did not answer and is being asked again";
+        StorageError::new(StorageErrorKind::Unavailable, why)
     }
 
     /// Something failed as if the backend were away. True for whoever has to start asking it;

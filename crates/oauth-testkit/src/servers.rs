@@ -35,12 +35,14 @@ mod fresh;
 mod instance;
 mod mariadb;
 mod postgres;
+mod proxy;
 mod redis;
 
 pub use self::fresh::{Fresh, Kind};
 pub use self::instance::{Instance, Recipe};
 pub use self::mariadb::{MariaDb, MariaDbDatabase};
 pub use self::postgres::{Postgres, PostgresDatabase};
+pub use self::proxy::{Passing, Proxy};
 pub use self::redis::{Redis, RedisCluster};
 
 /// What a server promises of a write that it has acknowledged.

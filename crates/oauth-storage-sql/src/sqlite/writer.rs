@@ -10,13 +10,14 @@ use std::future::poll_fn;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use oauth_storage::{StorageError, StorageErrorKind};
+use oauth_storage::{Circuit, StorageError, StorageErrorKind};
 use sqlx::sqlite::{SqliteArguments, SqliteConnection};
 use sqlx::{Arguments, AssertSqlSafe, Either, Executor};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
-use super::error::{is_about_one, is_broken, meaning_of_write};
+use super::error::{BUSY, code, is_about_one, is_broken, meaning_of_write};
 use super::{File, no_connection};
+use crate::asking::Asking;
 use crate::connections::Connections;
 use crate::driver::Value;
 use crate::together::{Asked, Together, Work};
@@ -25,6 +26,9 @@ use crate::together::{Asked, Together, Work};
 /// Each way there and back costs as much as carrying out a statement does.
 const BUNDLES: [usize; 7] = [64, 32, 16, 8, 4, 2, 1];
 
+/// A pause between two attempts at a file that another process keeps, so that it can have a turn.
+const EVERY: Duration = Duration::from_millis(10);
+
 /// Writes to one file, in rounds.
 pub(super) struct Writer(Together<Rounds>);
 
@@ -32,6 +36,7 @@ impl Writer {
     pub(super) fn new(connections: Arc<Connections<File>>, patience: Duration) -> Self {
         Self(Together::new(Rounds {
             connections,
+            circuit: Arc::default(),
             patience,
             bundles: Mutex::default(),
         }))
@@ -47,6 +52,7 @@ impl Writer {
         statement: &'static str,
         values: &[Value<'_>],
     ) -> Result<u64, StorageError> {
+        self.0.work().circuit.check()?;
         let values = values.iter().map(|value| Owned::from(*value)).collect();
         let write = Write { statement, values };
         self.0.ask(write, self.0.work().patience).await
@@ -77,6 +83,8 @@ impl From<Value<'_>> for Owned {
 
 struct Rounds {
     connections: Arc<Connections<File>>,
+    /// Open while another process keeps the file to itself for longer than anybody waits.
+    circuit: Arc<Circuit>,
     patience: Duration,
     /// A statement, by where it lies, so many times.
     bundles: Mutex<HashMap<(usize, usize), Arc<str>>>,
@@ -94,6 +102,13 @@ impl Work for Rounds {
     type Job = Write;
 
     async fn work(&self, mut round: Vec<Asked<Write>>) {
+        // Whoever queued behind one that waited in vain need not do the same.
+        if self.circuit.check().is_err() {
+            for asked in round {
+                asked.answer(Err(Circuit::away()));
+            }
+            return;
+        }
         if let [_] = round[..] {
             let answers = self.each_alone(&round).await;
             return answer(round, answers);
@@ -105,6 +120,7 @@ impl Work for Rounds {
             Ok(affected) => affected.into_iter().map(Ok).collect(),
             Err(Failed::Before(error)) if is_about_one(&error) => self.each_alone(&round).await,
             Err(Failed::Before(error)) => {
+                self.wait_if_locked(&error);
                 let kind = match meaning_of_write(&error) {
                     StorageErrorKind::Corrupt => StorageErrorKind::Corrupt,
                     _ => StorageErrorKind::Unavailable,
@@ -150,7 +166,10 @@ impl Rounds {
             .await
             .map_err(no_connection)?;
         let mut arguments = SqliteArguments::default();
-        let failed = |error| StorageError::new(meaning_of_write(&error), error);
+        let failed = |error| {
+            self.wait_if_locked(&error);
+            StorageError::new(meaning_of_write(&error), error)
+        };
         bind(&mut arguments, &write.values).map_err(failed)?;
         let query = sqlx::query_with(write.statement, arguments);
         let done = taken.get().execute(query).await;
@@ -158,6 +177,42 @@ impl Rounds {
             taken.put_back();
         }
         done.map(|done| done.rows_affected()).map_err(failed)
+    }
+
+    /// After a statement that waited in vain for the file: waits for it apart from any request, until
+    /// it is free, and lets requests fail at once meanwhile.
+    fn wait_if_locked(&self, error: &sqlx::Error) {
+        if code(error) != Some(BUSY) || !self.circuit.suspect() {
+            return;
+        }
+        self.circuit.answered(false);
+        let asking = Asking(Arc::clone(&self.circuit));
+        let (connections, patience) = (Arc::downgrade(&self.connections), self.patience);
+        tokio::spawn(async move {
+            let _asking = asking;
+            while let Some(connections) = connections.upgrade().filter(|it| !it.is_closed()) {
+                let Ok(mut taken) = connections.take(Instant::now() + patience).await else {
+                    drop(connections);
+                    sleep(EVERY).await;
+                    continue;
+                };
+                // Waits inside SQLite, for as long as a write would.
+                let begun = taken.get().execute("BEGIN IMMEDIATE").await;
+                if begun.is_ok() && taken.get().execute("ROLLBACK").await.is_err() {
+                    continue;
+                }
+                let is_free = !begun.as_ref().is_err_and(|error| code(error) == Some(BUSY));
+                if !begun.as_ref().is_err_and(is_broken) {
+                    taken.put_back();
+                }
+                // Any other trouble is for the requests to hear.
+                if is_free {
+                    return;
+                }
+                drop(connections);
+                sleep(EVERY).await;
+            }
+        });
     }
 
     /// All writes as one transaction. A connection on which that fails is closed, which undoes it.

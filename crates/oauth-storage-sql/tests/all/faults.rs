@@ -66,7 +66,7 @@ fn one_that_hangs_costs_one_wait_and_then_nothing<S: Server>() {
         return;
     };
     let database = server.database();
-    let patience = Duration::from_millis(800);
+    let patience = Duration::from_secs(2);
     block_on(async {
         let settings = ServerSettings::new().patience(patience);
         let store = S::connect(S::url(&database), settings).await.unwrap();
@@ -80,8 +80,7 @@ fn one_that_hangs_costs_one_wait_and_then_nothing<S: Server>() {
         let waited = begun.elapsed();
         assert!(waited < patience + Duration::from_millis(300), "{waited:?}");
 
-        // One question, and everybody knows.
-        tokio::time::sleep(Duration::from_millis(900)).await;
+        // It was asked meanwhile, so whoever looks now what became of it does not wait again.
         for _ in 0..50 {
             let begun = Instant::now();
             let error = store.grants().find(&grant(1).id).await.unwrap_err();

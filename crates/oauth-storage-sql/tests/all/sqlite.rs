@@ -12,6 +12,7 @@ use oauth_testkit::contract::samples::{Sample, grant};
 use oauth_types::{Subject, TenantId};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions, Connection, Executor};
+use tokio::time::Instant;
 
 fn open(file: &TemporaryFile) -> SqliteStorage {
     block_on(SqliteStorage::open(&file.0)).unwrap()
@@ -148,16 +149,51 @@ fn a_file_that_another_program_holds_is_unavailable_and_then_available_again() {
         let refused = store.grants().insert(grant(1)).await.unwrap_err();
         assert_eq!(refused.kind(), StorageErrorKind::Unavailable);
         assert!(refused.source().unwrap().to_string().contains("locked"));
+        // From then on nobody waits but the store itself.
+        for _ in 0..50 {
+            let begun = Instant::now();
+            let refused = store.grants().insert(grant(1)).await.unwrap_err();
+            assert_eq!(refused.kind(), StorageErrorKind::Unavailable);
+            let waited = begun.elapsed();
+            assert!(waited < Duration::from_millis(40), "{waited:?}");
+        }
         assert!(
             store.grants().find(&grant(1).id).await.unwrap().is_none(),
             "reading goes on"
         );
         transaction.rollback().await.unwrap();
-        assert_eq!(
-            store.grants().insert(grant(1)).await.unwrap(),
-            Insert::Inserted
-        );
+        assert_eq!(when_free(&store, 1).await, Insert::Inserted);
     });
+}
+
+/// The runtime that waited for a file is gone: whoever comes next tries for himself.
+#[test]
+fn a_runtime_that_ends_while_an_sqlite_file_is_held_does_not_leave_it_refused() {
+    let file = TemporaryFile::new();
+    let settings = SqliteSettings::new().patience(Duration::from_millis(50));
+    let store = block_on(SqliteStorage::open_with(&file.0, settings)).unwrap();
+    block_on(async {
+        let mut holder = plain(&file).await;
+        let transaction = holder.begin_with("BEGIN IMMEDIATE").await.unwrap();
+        let (of_short, short) = (store.clone(), tokio::runtime::Runtime::new().unwrap());
+        let asked = short.spawn(async move { of_short.grants().insert(grant(1)).await });
+        asked.await.unwrap().unwrap_err();
+        short.shutdown_background();
+        transaction.rollback().await.unwrap();
+        assert_eq!(when_free(&store, 1).await, Insert::Inserted);
+    });
+}
+
+/// Inserts when the store has noticed that the file is free, which it must within five seconds.
+async fn when_free(store: &SqliteStorage, number: u64) -> Insert {
+    let begun = Instant::now();
+    loop {
+        match store.grants().insert(grant(number)).await {
+            Ok(inserted) => return inserted,
+            Err(error) => assert!(begun.elapsed() < Duration::from_secs(5), "{error:?}"),
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }
 
 #[test]

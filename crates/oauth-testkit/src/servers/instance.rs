@@ -31,6 +31,11 @@ pub trait Recipe: Send + Sync + 'static {
 
     /// Whether the server answers on this port.
     fn is_ready(&self, port: u16) -> bool;
+
+    /// The signal at which it ends in order, without waiting for its clients.
+    fn stop_signal(&self) -> &'static str {
+        "-TERM"
+    }
 }
 
 /// A server that runs until this is dropped, or until the test process ends in whatever way.
@@ -90,6 +95,31 @@ impl Instance {
         self.keeper().watch(None);
     }
 
+    /// Asks it to end, as an administrator does who is about to start it again, and waits for that.
+    ///
+    /// # Panics
+    /// When it is still there after a minute.
+    pub fn shut_down(&self) {
+        let mut process = self.process();
+        let Some(mut child) = process.take() else {
+            return;
+        };
+        signal(self.recipe.stop_signal(), &[child.id()]);
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "a process of the system is waited for"
+        )]
+        let begun = Instant::now();
+        while child.try_wait().ok().flatten().is_none() {
+            if begun.elapsed() > PATIENCE {
+                *process = Some(child);
+                panic!("{} does not end", self.recipe.name());
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        self.keeper().watch(None);
+    }
+
     /// Stops it in its tracks: it keeps its connections and answers nothing.
     pub fn pause(&self) {
         if let Some(child) = &*self.process() {
@@ -106,7 +136,7 @@ impl Instance {
         }
     }
 
-    /// Starts it again, after [`Self::kill`], on the same port and data; otherwise kills it first.
+    /// Starts it again, after [`Self::kill`] or [`Self::shut_down`], on the same port and data; otherwise kills it first.
     ///
     /// # Panics
     /// When it does not answer within a minute.

@@ -246,4 +246,9 @@ impl Recipe for Cooking {
         ask.args(["-q", "-t", "1", "-h", "127.0.0.1", "-p", &port.to_string()]);
         run(&mut ask).is_ok()
     }
+
+    /// "Fast": sessions are ended. At `TERM` it would wait for them.
+    fn stop_signal(&self) -> &'static str {
+        "-INT"
+    }
 }

@@ -112,21 +112,30 @@ impl RedisCluster {
     /// When it is required and missing, or does not start.
     pub fn shared() -> Option<&'static Self> {
         static SHARED: OnceLock<Option<RedisCluster>> = OnceLock::new();
-        present(SHARED.get_or_init(Self::try_start).as_ref())
+        let start = || Self::try_start(Durability::Relaxed);
+        present(SHARED.get_or_init(start).as_ref())
     }
 
-    /// Starts a cluster of one's own. `None` when the program is missing.
+    /// Starts a cluster of one's own, without durability. `None` when the program is missing.
     ///
     /// # Panics
     /// When it does not start, or is required and missing.
     pub fn start() -> Option<Self> {
-        present(Self::try_start())
+        Self::start_with(Durability::Relaxed)
     }
 
-    fn try_start() -> Option<Self> {
+    /// The same with the durability of one's choice.
+    ///
+    /// # Panics
+    /// When it does not start, or is required and missing.
+    pub fn start_with(durability: Durability) -> Option<Self> {
+        present(Self::try_start(durability))
+    }
+
+    fn try_start(durability: Durability) -> Option<Self> {
         let node = |_| {
             Redis::try_start(Cooking::plain(
-                Durability::Relaxed,
+                durability,
                 &[
                     "cluster-enabled yes",
                     "cluster-config-file nodes.conf",

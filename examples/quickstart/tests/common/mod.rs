@@ -337,9 +337,14 @@ impl Client {
 
     /// A code, approved by the server itself.
     pub fn code(&self) -> std::io::Result<String> {
-        let answer = get(self.address, &authorize(&self.id), "")?;
+        let answer = self.authorize()?;
         let code = parameter(&answer.header("location"), "code");
         code.ok_or_else(|| std::io::Error::other(format!("no code: {answer:?}")))
+    }
+
+    /// The same, whatever the answer is.
+    pub fn authorize(&self) -> std::io::Result<Answer> {
+        get(self.address, &authorize(&self.id), "")
     }
 
     pub fn redeem(&self, code: &str) -> std::io::Result<Answer> {
