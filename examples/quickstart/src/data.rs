@@ -55,6 +55,13 @@ pub(crate) async fn open(data: &str) -> Result<Store, Box<dyn Error>> {
             store.limiter = Some(Arc::new(storage));
             return Ok(store);
         }
+        Some((scheme, rest)) if rest.starts_with("//") => {
+            return Err(format!(
+                "no records can be kept at {scheme}://; --data is a folder, `memory`, `sqlite:FILE`, \
+                 or begins with postgres://, mysql://, redis:// or rediss://"
+            )
+            .into());
+        }
         _ => Path::new(data).join("oauth.sqlite"),
     };
     if let Some(folder) = file
@@ -157,4 +164,19 @@ pub(crate) fn service_client(resource: &ResourceUri) -> PreregisteredClient {
     client.grant_types = vec![GrantType::ClientCredentials];
     client.introspects = vec![resource.clone()];
     client
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A mistyped address becomes no folder of that name.
+    #[tokio::test]
+    async fn an_unknown_kind_of_store_is_refused() {
+        let refused = open("postgras://user:secret@127.0.0.1/app").await;
+        let said = refused.err().unwrap().to_string();
+        assert!(said.contains("postgras://;"), "{said}");
+        assert!(!said.contains("secret"), "{said}");
+        assert!(!Path::new("postgras:").exists());
+    }
 }
