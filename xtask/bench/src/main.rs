@@ -1,10 +1,11 @@
-//! Server CPU per request of the quickstart beside the least that a framework can do: in one run,
-//! in turn, as ratios. See `docs/performance.md` for what the figures mean.
+//! Server CPU per request of the quickstart beside the least that a framework can do, and the
+//! stores beside bare statements: in one run, in turn, as ratios. See `docs/performance.md` for what the figures mean.
 
 mod limits;
 mod load;
 mod oauth;
 mod process;
+mod stores;
 
 use std::error::Error;
 
@@ -40,12 +41,14 @@ async fn main() -> Fallible<()> {
         let mut value = || args.next().ok_or(format!("{arg} needs a value"));
         match arg.as_str() {
             "limits" => return limits::serve().await,
+            "--stores" => return stores::measure(args).await,
             "--rounds" => rounds = value()?.parse()?,
             "--requests" => requests = value()?.parse()?,
             "--quickstart" => quickstart = value()?,
             _ => {
                 return Err(format!(
-                    "unknown argument {arg}; --rounds N --requests N --quickstart PATH"
+                    "unknown argument {arg}; --rounds N --requests N --quickstart PATH, or \
+                     --stores"
                 )
                 .into());
             }

@@ -84,6 +84,12 @@ impl Instance {
         &self.folder
     }
 
+    /// The ids of its processes, the one that was started first. None while it is killed.
+    pub fn processes(&self) -> Vec<u32> {
+        let process = self.process();
+        process.as_ref().map_or_else(Vec::new, |it| family(it.id()))
+    }
+
     /// Ends it at once, as `kill -9` or a power cut of the process would.
     pub fn kill(&self) {
         let mut process = self.process();

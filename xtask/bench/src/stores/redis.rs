@@ -1,0 +1,131 @@
+//! Redis: our store beside `GET` and one compare-and-set script over one connection of the same
+//! crate.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use oauth_storage::record::encode;
+use oauth_storage_redis::RedisStorage;
+use oauth_testkit::servers::{Durability, Redis};
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncCommands, AsyncConnectionConfig, Client, Script};
+
+use super::drive::{Caller, drive};
+use super::ours::{self, Share, Store, exchanges, fill, grant, lookups};
+use super::rows::{Row, Rows};
+use crate::Fallible;
+
+const GRANTS: usize = 10_000;
+const CALLERS: usize = 32;
+
+/// Replaces a value whose first sixteen characters are still the revision.
+const COMPARE_AND_SET: &str = r"
+if redis.call('GETRANGE', KEYS[1], 0, 15) ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[2])
+return 1
+";
+
+pub(crate) struct OnRedis {
+    server: Redis,
+    store: Store,
+    bare: MultiplexedConnection,
+}
+
+impl OnRedis {
+    pub(crate) async fn prepare() -> Fallible<Option<Self>> {
+        let Some(server) = Redis::start(Durability::Durable) else {
+            return Ok(None);
+        };
+        let store: Store = Arc::new(RedisStorage::connect(server.url()).await?);
+        fill(&store, GRANTS).await?;
+        let patient = AsyncConnectionConfig::new().set_response_timeout(None);
+        let client = Client::open(server.url())?;
+        let mut bare = client
+            .get_multiplexed_async_connection_with_config(&patient)
+            .await?;
+        for number in 0..GRANTS {
+            let value = [b"0000000000000001", &*encode(&grant(number))?].concat();
+            // Nothing is measured yet, so nothing has to wait for the disk one by one.
+            let mut many = redis::pipe();
+            many.set(key(number), value).ignore();
+            many.query_async::<()>(&mut bare).await?;
+        }
+        Ok(Some(Self {
+            server,
+            store,
+            bare,
+        }))
+    }
+
+    pub(crate) async fn round(&self, time: Duration, rows: &mut Rows) -> Fallible<()> {
+        let server = Some(self.server.instance());
+        let bare = |exchanges| -> Vec<Bare> {
+            let each = Share::each(CALLERS, GRANTS).into_iter();
+            let caller = |share| Bare {
+                connection: self.bare.clone(),
+                share,
+                script: Script::new(COMPARE_AND_SET),
+                exchanges,
+            };
+            each.map(caller).collect()
+        };
+        let row = Row {
+            store: "Redis",
+            what: "exchange",
+            callers: CALLERS,
+            limit: "`GET` + script",
+            must: Some(0.85),
+        };
+        let ours = drive(exchanges(&self.store, CALLERS, GRANTS), time, server).await?;
+        rows.add(row, ours, drive(bare(true), time, server).await?);
+        let row = Row {
+            what: "lookup",
+            limit: "`GET`",
+            must: Some(0.9),
+            ..row
+        };
+        let ours = drive(lookups(&self.store, CALLERS, GRANTS), time, server).await?;
+        rows.add(row, ours, drive(bare(false), time, server).await?);
+        Ok(())
+    }
+}
+
+fn key(number: usize) -> String {
+    format!("bare:{number}")
+}
+
+struct Bare {
+    connection: MultiplexedConnection,
+    share: Share,
+    script: Script,
+    exchanges: bool,
+}
+
+impl Caller for Bare {
+    async fn call(&mut self) -> Fallible<()> {
+        let key = key(self.share.next_number());
+        let value: Vec<u8> = self.connection.get(&key).await?;
+        let (revision, document) = value.split_at_checked(16).ok_or("a value is gone")?;
+        if !self.exchanges {
+            return Ok(());
+        }
+        let number = u64::from_str_radix(std::str::from_utf8(revision)?, 16)?;
+        let next = [format!("{:016x}", number + 1).as_bytes(), document].concat();
+        let mut asked = self.script.key(&key);
+        asked.arg(revision).arg(next);
+        let done: i64 = asked.invoke_async(&mut self.connection).await?;
+        if done == 1 {
+            Ok(())
+        } else {
+            Err("a value changed".into())
+        }
+    }
+}
+
+/// A store of its own for so many grants.
+pub(crate) async fn grown(server: &Redis, grants: usize) -> Fallible<Store> {
+    let settings = oauth_storage_redis::RedisSettings::new().prefix(format!("grown-{grants}"));
+    let store: Store = Arc::new(RedisStorage::connect_with(server.url(), settings).await?);
+    ours::fill(&store, grants).await?;
+    Ok(store)
+}

@@ -1,0 +1,287 @@
+//! PostgreSQL and MariaDB: our stores beside a loop that does one read by key and one conditional
+//! update by key, over as many connections of the same crate.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use oauth_storage_sql::{MySqlStorage, PostgresStorage, ServerSettings};
+use oauth_testkit::servers::{Durability, MariaDb, MariaDbDatabase, Postgres, PostgresDatabase};
+use oauth_types::env::{Clock, SystemClock};
+use sqlx::mysql::MySqlConnection;
+use sqlx::postgres::PgConnection;
+use sqlx::{AssertSqlSafe, Connection};
+
+use super::drive::{Caller, drive};
+use super::ours::{Share, Store, exchanges, fill, lookups};
+use super::pgbench::Pgbench;
+use super::rows::{Row, Rows};
+use crate::Fallible;
+
+const GRANTS: usize = 10_000;
+const TENANT: &str = "default";
+
+/// A caller with a connection of its own.
+macro_rules! bare {
+    ($name:ident, $connection:ty, $find:literal, $replace:literal) => {
+        pub(crate) struct $name {
+            connection: $connection,
+            share: Share,
+            exchanges: bool,
+        }
+
+        impl $name {
+            async fn each(url: &str, callers: usize, exchanges: bool) -> Fallible<Vec<Self>> {
+                let mut all = Vec::with_capacity(callers);
+                for share in Share::each(callers, GRANTS) {
+                    let connection = <$connection>::connect(url).await?;
+                    all.push(Self {
+                        connection,
+                        share,
+                        exchanges,
+                    });
+                }
+                Ok(all)
+            }
+        }
+
+        impl Caller for $name {
+            async fn call(&mut self) -> Fallible<()> {
+                let id = self.share.next_id().to_string();
+                let found = sqlx::query_as::<_, (i64, String)>($find);
+                let found = found.bind(TENANT).bind(&id);
+                let (revision, doc) = found.fetch_one(&mut self.connection).await?;
+                if !self.exchanges {
+                    return Ok(());
+                }
+                let replace = sqlx::query($replace).bind(doc).bind(4_000_000_000i64);
+                let replace = replace.bind(TENANT).bind(&id).bind(revision);
+                let done = replace.execute(&mut self.connection).await?;
+                match done.rows_affected() {
+                    1 => Ok(()),
+                    _ => Err("a row changed".into()),
+                }
+            }
+        }
+    };
+}
+
+bare!(
+    BarePostgres,
+    PgConnection,
+    "SELECT revision, doc FROM grants WHERE tenant = $1 AND id = $2",
+    "UPDATE grants SET doc = $1, retain_until = $2, revision = revision + 1 \
+     WHERE tenant = $3 AND id = $4 AND revision = $5"
+);
+bare!(
+    BareMySql,
+    MySqlConnection,
+    "SELECT revision, doc FROM grants WHERE tenant = ? AND id = ?",
+    "UPDATE grants SET doc = ?, retain_until = ?, revision = revision + 1 \
+     WHERE tenant = ? AND id = ? AND revision = ?"
+);
+
+/// A store with as many connections as there are callers.
+fn connections(callers: usize) -> ServerSettings {
+    let patient = ServerSettings::new().patience(Duration::from_secs(30));
+    patient.connections(callers)
+}
+
+pub(crate) struct OnPostgres {
+    database: PostgresDatabase,
+    stores: [(usize, Store); 2],
+}
+
+impl OnPostgres {
+    pub(crate) async fn prepare() -> Fallible<Option<Self>> {
+        let Some(server) = Postgres::start(Durability::Durable) else {
+            return Ok(None);
+        };
+        let database = server.database();
+        let [few, many] = [8, 32].map(|it| (it, connections(it)));
+        let stores: [(usize, Store); 2] = [
+            (
+                few.0,
+                Arc::new(PostgresStorage::connect_with(database.url(), few.1).await?),
+            ),
+            (
+                many.0,
+                Arc::new(PostgresStorage::connect_with(database.url(), many.1).await?),
+            ),
+        ];
+        fill(&stores[1].1, GRANTS).await?;
+        server.run(database.url(), &Pgbench::prepare(GRANTS));
+        server.run(database.url(), "VACUUM ANALYZE grants");
+        Ok(Some(Self { database, stores }))
+    }
+
+    pub(crate) async fn round(&self, time: Duration, rows: &mut Rows) -> Fallible<()> {
+        let (url, server) = (self.database.url(), Some(self.database.server().instance()));
+        for (callers, store) in &self.stores {
+            let row = Row {
+                store: "PostgreSQL",
+                what: "exchange",
+                callers: *callers,
+                limit: "sqlx",
+                must: None,
+            };
+            let ours = drive(exchanges(store, *callers, GRANTS), time, server).await?;
+            let bare = BarePostgres::each(url, *callers, true).await?;
+            let bare = drive(bare, time, server).await?;
+            let pgbench = Pgbench::exchanges(url, *callers, GRANTS);
+            match pgbench.drive(time, server)? {
+                Some(limit) => {
+                    let (limit_name, must) = ("pgbench", Some(0.8));
+                    rows.add(
+                        Row {
+                            limit: limit_name,
+                            must,
+                            ..row
+                        },
+                        ours,
+                        limit,
+                    );
+                    rows.add(row, ours, bare);
+                }
+                None => rows.add(
+                    Row {
+                        must: Some(0.8),
+                        ..row
+                    },
+                    ours,
+                    bare,
+                ),
+            }
+            let row = Row {
+                what: "lookup",
+                must: Some(0.9),
+                ..row
+            };
+            let ours = drive(lookups(store, *callers, GRANTS), time, server).await?;
+            let bare = BarePostgres::each(url, *callers, false).await?;
+            rows.add(row, ours, drive(bare, time, server).await?);
+        }
+        Ok(())
+    }
+}
+
+pub(crate) struct OnMariaDb {
+    server: MariaDb,
+    database: MariaDbDatabase,
+    stores: [(usize, Store); 2],
+}
+
+impl OnMariaDb {
+    pub(crate) async fn prepare() -> Fallible<Option<Self>> {
+        let Some(server) = MariaDb::start(Durability::Durable) else {
+            return Ok(None);
+        };
+        let database = server.database();
+        let [few, many] = [8, 32].map(|it| (it, connections(it)));
+        let stores: [(usize, Store); 2] = [
+            (
+                few.0,
+                Arc::new(MySqlStorage::connect_with(database.url(), few.1).await?),
+            ),
+            (
+                many.0,
+                Arc::new(MySqlStorage::connect_with(database.url(), many.1).await?),
+            ),
+        ];
+        fill(&stores[1].1, GRANTS).await?;
+        Ok(Some(Self {
+            server,
+            database,
+            stores,
+        }))
+    }
+
+    pub(crate) async fn round(&self, time: Duration, rows: &mut Rows) -> Fallible<()> {
+        let (url, server) = (self.database.url(), Some(self.server.instance()));
+        for (callers, store) in &self.stores {
+            let row = Row {
+                store: "MariaDB",
+                what: "exchange",
+                callers: *callers,
+                limit: "sqlx",
+                must: None,
+            };
+            let ours = drive(exchanges(store, *callers, GRANTS), time, server).await?;
+            let bare = BareMySql::each(url, *callers, true).await?;
+            rows.add(row, ours, drive(bare, time, server).await?);
+            let row = Row {
+                what: "lookup",
+                ..row
+            };
+            let ours = drive(lookups(store, *callers, GRANTS), time, server).await?;
+            let bare = BareMySql::each(url, *callers, false).await?;
+            rows.add(row, ours, drive(bare, time, server).await?);
+        }
+        Ok(())
+    }
+}
+
+/// A PostgreSQL store in a database of its own with so many grants, loaded past the store.
+pub(crate) async fn grown(database: &PostgresDatabase, grants: usize) -> Fallible<Store> {
+    const AT_ONCE: usize = 2_000;
+    let store = PostgresStorage::connect_with(database.url(), connections(8)).await?;
+    let mut connection = PgConnection::connect(database.url()).await?;
+    for first in (0..grants).step_by(AT_ONCE) {
+        let some: Vec<_> = (first..grants.min(first + AT_ONCE))
+            .map(super::ours::grant)
+            .collect();
+        let mut docs = Vec::with_capacity(some.len());
+        for grant in &some {
+            docs.push(String::from_utf8(oauth_storage::record::encode(grant)?)?);
+        }
+        let ids: Vec<_> = some.iter().map(|grant| grant.id.to_string()).collect();
+        let people: Vec<_> = some
+            .iter()
+            .map(|it| it.subject.as_str().to_owned())
+            .collect();
+        let client = some[0].client_id.as_str().to_owned();
+        let insert = sqlx::query(
+            "INSERT INTO grants SELECT $1, id, 1, subject, $2, 4000090000, doc \
+             FROM unnest($3::text[], $4::text[], $5::text[]) AS t (id, subject, doc)",
+        );
+        let insert = insert
+            .bind(TENANT)
+            .bind(client)
+            .bind(ids)
+            .bind(people)
+            .bind(docs);
+        insert.execute(&mut connection).await?;
+    }
+    sqlx::query("VACUUM ANALYZE grants")
+        .execute(&mut connection)
+        .await?;
+    Ok(Arc::new(store))
+}
+
+/// Adds expired grants until there are so many or the time is up, as copies of one that is there.
+pub(crate) async fn expire(
+    database: &PostgresDatabase,
+    number: usize,
+    time: Duration,
+) -> Fallible<usize> {
+    const AT_ONCE: usize = 25_000;
+    let mut connection = PgConnection::connect(database.url()).await?;
+    let expired = SystemClock.now().as_unix() - 1_000_000;
+    let until = tokio::time::Instant::now() + time;
+    let mut made = 0;
+    while made < number && tokio::time::Instant::now() < until {
+        let last = number.min(made + AT_ONCE);
+        let copy = format!(
+            "INSERT INTO grants SELECT tenant, md5(n::text), 1, subject, client, {expired} - n % 500000, doc \
+             FROM (SELECT * FROM grants ORDER BY id DESC LIMIT 1) one, generate_series({made} + 1, {last}) n"
+        );
+        sqlx::query(AssertSqlSafe(copy))
+            .execute(&mut connection)
+            .await?;
+        made = last;
+    }
+    sqlx::query("VACUUM ANALYZE grants")
+        .execute(&mut connection)
+        .await?;
+    sqlx::query("CHECKPOINT").execute(&mut connection).await?;
+    Ok(made)
+}
