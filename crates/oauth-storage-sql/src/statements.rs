@@ -92,7 +92,9 @@ impl Dialect {
         match self {
             #[cfg(feature = "sqlite")]
             Self::Sqlite => {
-                "DELETE FROM {table} WHERE tenant = ?1 AND retain_until < ?2 AND id IN \
+                // The plus keeps the outer condition from being looked up by date, which would walk
+                // through all that has had its time for each batch.
+                "DELETE FROM {table} WHERE tenant = ?1 AND +retain_until < ?2 AND id IN \
                  (SELECT id FROM {table} WHERE tenant = ?1 AND retain_until < ?2 LIMIT ?3)"
             }
             // An array is made once; a list under `IN` may be made again for each row, past the

@@ -122,6 +122,34 @@ mod tests {
         });
     }
 
+    /// A batch costs what it deletes, however many rows have had their time: the rows to delete
+    /// are found by date, once, and deleted by key.
+    #[test]
+    fn a_sweep_deletes_by_key() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let options = SqliteConnectOptions::new().in_memory(true);
+            let mut connection = options.connect().await.unwrap();
+            for (_, _, sql) in MIGRATIONS {
+                connection.execute(*sql).await.unwrap();
+            }
+            let sweep = &statements::of(Dialect::Sqlite, Kind::Grant).unwrap().sweep;
+            let explain = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sweep}"));
+            let plan = sqlx::query_as::<_, (i64, i64, i64, String)>(explain);
+            let plan = plan.fetch_all(&mut connection).await.unwrap();
+            let step = |at_top: bool| {
+                let found = plan.iter().find(|(_, parent, _, step)| {
+                    (*parent == 0) == at_top && step.starts_with("SEARCH")
+                });
+                found.map(|(.., step)| step.as_str()).unwrap_or_default()
+            };
+            assert!(step(true).ends_with("(tenant=? AND id=?)"), "{plan:?}");
+            assert!(step(false).contains("grants_by_date"), "{plan:?}");
+        });
+    }
+
     #[test]
     fn every_file_of_the_folder_is_in_the_list() {
         schema::is_the_folder(MIGRATIONS, "sqlite");
