@@ -148,7 +148,9 @@ fn documents(flags: &Flags, issuer: &Issuer) -> Result<GuardedTransport, Box<dyn
 
 /// Now and then reads the keys again, and forgets what nothing can present any more.
 async fn tend(server: Arc<AuthorizationServer>) {
-    const BATCH: usize = 500;
+    const BATCH: usize = 100;
+    // Whoever waits to write comes in between.
+    const PAUSE: Duration = Duration::from_millis(20);
     loop {
         tokio::time::sleep(Duration::from_secs(60)).await;
         // What was done to the keys elsewhere counts here from now on.
@@ -163,7 +165,7 @@ async fn tend(server: Arc<AuthorizationServer>) {
             if !swept.more {
                 break;
             }
-            tokio::task::yield_now().await;
+            tokio::time::sleep(PAUSE).await;
         }
     }
 }
