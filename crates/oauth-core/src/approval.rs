@@ -107,7 +107,6 @@ impl AuthorizationServer {
             grant: GrantId::from_bytes(grant),
             seed: URL_SAFE_NO_PAD.encode(&drawn[16..]),
             browser: browser.hash,
-            begun_at: now,
             expires_at: now.plus(self.policy().transaction_lifetime),
             client_id: valid.client.id.clone(),
             client_name: valid.client.metadata.client_name.clone(),

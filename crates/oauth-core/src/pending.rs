@@ -21,7 +21,6 @@ pub struct PendingAuthorization {
     /// From which the code follows, so that the same decision made twice gives the same code.
     pub(crate) seed: String,
     pub(crate) browser: SecretHash,
-    pub(crate) begun_at: Timestamp,
     pub(crate) expires_at: Timestamp,
     pub(crate) client_id: ClientId,
     pub(crate) client_name: Option<String>,

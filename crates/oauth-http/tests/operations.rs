@@ -57,7 +57,19 @@ impl Scene {
     /// What becomes of a POST by somebody who holds `held`: status and body, and whether it
     /// reached the server.
     fn post(&mut self, held: Option<&str>, headers: &[(&str, &str)], body: &str) -> Outcome {
-        let mut request = Request::post("https://mcp.example/mcp");
+        self.send("POST", held, headers, body)
+    }
+
+    fn send(
+        &mut self,
+        method: &str,
+        held: Option<&str>,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Outcome {
+        let mut request = Request::builder()
+            .method(method)
+            .uri("https://mcp.example/mcp");
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -191,6 +203,18 @@ fn a_body_that_cannot_be_judged_does_not_pass() {
     let large = format!("{{\"method\":\"ping\",\"x\":\"{}\"}}", "y".repeat(1000));
     let refused = scene.post(Some("mcp:tools"), &[], &large);
     assert_eq!((refused.status, refused.reached), (413, None));
+}
+
+/// What a server makes of an odd method is not known, so no method but those without a message is
+/// a way around.
+#[test]
+fn another_method_is_no_way_around() {
+    let mut scene = Scene::new();
+    for method in ["PUT", "PATCH", "QUERY"] {
+        let refused = scene.send(method, Some("mcp:tools"), &[], WRITE);
+        assert_eq!((refused.status, refused.reached), (403, None), "{method}");
+    }
+    assert_eq!(scene.send("GET", Some("mcp:tools"), &[], "").status, 200);
 }
 
 /// A layer that is put in the wrong place asks for a token and lets nobody through.

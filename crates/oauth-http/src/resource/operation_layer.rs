@@ -19,7 +19,7 @@ use crate::document::no_store;
 /// Bytes of a request's body, unless [`OperationLayer::body_limit`] says otherwise.
 const MOST_BYTES: usize = 4 * 1024 * 1024;
 
-/// Reads the JSON-RPC messages of each POST and lets them through when the token's scope is enough
+/// Reads the JSON-RPC messages of each POST, and of every request but GET, HEAD, OPTIONS and DELETE, and lets them through when the token's scope is enough
 /// for all of them; otherwise it answers 403 with a challenge that names what this operation
 /// needs, so that a client can ask for it and try again.
 ///
@@ -77,7 +77,7 @@ impl OperationLayer {
         let Shared {
             resource, policy, ..
         } = &*self.shared;
-        if method != Method::POST {
+        if !may_carry_messages(method) {
             return None;
         }
         let Some(claims) = claims else {
@@ -145,7 +145,7 @@ where
         let mut inner = std::mem::replace(&mut self.inner, fresh);
         let layer = self.layer.clone();
         Box::pin(async move {
-            if request.method() != Method::POST {
+            if !may_carry_messages(request.method()) {
                 let response = inner.call(request.map(Either::Right)).await?;
                 return Ok(response.map(Either::Right));
             }
@@ -176,6 +176,15 @@ where
             }
         })
     }
+}
+
+/// Messages come by POST. What somebody's server makes of other methods with a body is not known
+/// here, so these are judged as well.
+fn may_carry_messages(method: &Method) -> bool {
+    !matches!(
+        *method,
+        Method::GET | Method::HEAD | Method::OPTIONS | Method::DELETE
+    )
 }
 
 /// A JSON-RPC error with status 400.
