@@ -85,7 +85,6 @@ pub mod limit;
 mod metadata;
 mod observed;
 pub mod operator;
-pub mod outbound;
 pub mod pending;
 pub mod policy;
 mod redirect;
@@ -119,7 +118,6 @@ pub use keys::{KeyRingError, RootSecret};
 pub use limit::{DangerNoLimits, InProcessLimiter, Limit, Limited, Limits, RateLimiter, Source};
 pub use oauth_storage::{Attempt, Hit};
 pub use operator::OperatorError;
-pub use outbound::{Fetch, Fetched, NoOutbound, Outbound, OutboundError, Validators};
 pub use pending::PendingAuthorization;
 pub use policy::{
     AboutServer, ResourceMode, ResourcePolicy, ScopePolicy, ServerConfig, ServerPolicy,

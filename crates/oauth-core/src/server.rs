@@ -19,10 +19,10 @@ use crate::keys::{KeyRing, KeyRingError, RootSecret};
 use crate::limit::{InProcessLimiter, Limit, Limited, RateLimiter, Source, bounded};
 use crate::metadata;
 use crate::observed::Observed;
-use crate::outbound::{NoOutbound, Outbound};
 use crate::policy::{ServerConfig, ServerPolicy};
 use crate::registration::{EveryRegistration, RegistrationPolicy};
 use crate::trace;
+use oauth_types::outbound::{NoOutbound, Outbound};
 
 /// What the server asks of the world.
 #[derive(Clone)]

@@ -1,7 +1,7 @@
 //! Fetches documents of strangers without letting them choose where we go.
 //!
 //! **Promise.** [`GuardedTransport`] fills the port
-//! [`Outbound`](oauth_core::outbound::Outbound): https only; every address that a name resolves to
+//! [`Outbound`](oauth_types::outbound::Outbound): https only; every address that a name resolves to
 //! is checked, and the connection goes to one of the very addresses that were checked, so a name
 //! that resolves otherwise a moment later changes nothing; private, local and otherwise special
 //! addresses are refused in every disguise; redirects are answers like any other; time, size and

@@ -8,12 +8,12 @@ use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request, header};
-use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
+use http::{HeaderMap, HeaderValue, Method, Request, header};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use oauth_core::outbound::{Fetch, Fetched, Outbound, OutboundError, Validators};
-use oauth_core::types::{Issuer, Timestamp};
+use oauth_types::outbound::{Fetch, Fetched, Outbound, OutboundError, Validators};
+use oauth_types::{Issuer, Timestamp};
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
@@ -190,7 +190,7 @@ impl GuardedTransport {
         Err(failed(last))
     }
 
-    async fn get(&self, url: &Url, fetch: &Fetch<'_>) -> Result<Fetched, OutboundError> {
+    async fn ask(&self, url: &Url, fetch: &Fetch<'_>) -> Result<Fetched, OutboundError> {
         let stream = self.connect(&self.addresses(url).await?).await?;
         let name = url.host_str().unwrap_or_default();
         let name = name
@@ -205,7 +205,13 @@ impl GuardedTransport {
             .handshake(TokioIo::new(stream))
             .await;
         let (mut sender, connection) = handshake.map_err(failed)?;
-        let mut request = Request::get(&url[url::Position::BeforePath..url::Position::AfterQuery])
+        let method = match fetch.form {
+            Some(_) => Method::POST,
+            None => Method::GET,
+        };
+        let mut request = Request::builder()
+            .method(method)
+            .uri(&url[url::Position::BeforePath..url::Position::AfterQuery])
             .header(
                 header::HOST,
                 &url[url::Position::BeforeHost..url::Position::AfterPort],
@@ -213,8 +219,19 @@ impl GuardedTransport {
             .header(header::ACCEPT, "application/json")
             .header(header::USER_AGENT, USER_AGENT)
             .header(header::CONNECTION, "close")
-            .body(Empty::<Bytes>::new())
+            .body(Full::<Bytes>::from(
+                fetch.form.unwrap_or_default().to_owned(),
+            ))
             .map_err(failed)?;
+        if fetch.form.is_some() {
+            let form = HeaderValue::from_static("application/x-www-form-urlencoded");
+            request.headers_mut().insert(header::CONTENT_TYPE, form);
+        }
+        if let Some(authorization) = fetch.authorization {
+            let mut secret = HeaderValue::try_from(authorization).map_err(failed)?;
+            secret.set_sensitive(true);
+            request.headers_mut().insert(header::AUTHORIZATION, secret);
+        }
         let known = fetch.validators.cloned().unwrap_or_default();
         for (name, value) in [
             (header::IF_NONE_MATCH, known.etag),
@@ -263,7 +280,7 @@ impl Outbound for GuardedTransport {
         }
         let _turn = self.turns.try_acquire().map_err(|_| OutboundError::Busy)?;
         let _of_host = self.turn_of(url.host_str().unwrap_or_default())?;
-        let answer = timeout(self.answer_within, self.get(&url, fetch)).await;
+        let answer = timeout(self.answer_within, self.ask(&url, fetch)).await;
         answer.map_err(failed)?
     }
 }

@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use oauth_core::outbound::{Fetch, Fetched, Outbound, OutboundError, Validators};
-use oauth_core::types::{Issuer, Timestamp};
 use oauth_hyper::{GuardedTransport, NotLoopback, Resolve};
+use oauth_types::outbound::{Fetch, Fetched, Outbound, OutboundError, Validators};
+use oauth_types::{Issuer, Timestamp};
 use rcgen::CertifiedKey;
 use rustls::pki_types::PrivatePkcs8KeyDer;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

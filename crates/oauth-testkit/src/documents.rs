@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use oauth_core::{Fetch, Fetched, Outbound, OutboundError};
+use oauth_types::outbound::{Fetch, Fetched, Outbound, OutboundError};
 
 /// Answers from a table, and counts how often it was asked. Clones share both.
 #[derive(Debug, Clone, Default)]

@@ -30,6 +30,7 @@ pub mod issuer;
 pub mod json;
 pub mod link;
 pub mod metadata;
+pub mod outbound;
 pub mod pkce;
 pub mod redirect_uri;
 pub mod registration;

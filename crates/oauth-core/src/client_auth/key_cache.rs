@@ -7,7 +7,7 @@ use oauth_jose::{Algorithm, Jws, KeySet, VerifyError};
 use oauth_types::{Lifetime, Timestamp};
 
 use super::ClientAuthError;
-use crate::outbound::{Fetch, Outbound};
+use oauth_types::outbound::{Fetch, Outbound};
 
 /// Addresses that are remembered.
 const MOST_ADDRESSES: usize = 1_000;

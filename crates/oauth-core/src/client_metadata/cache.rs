@@ -7,7 +7,7 @@ use oauth_storage::ClientRecord;
 use oauth_types::{Lifetime, Timestamp};
 
 use super::DocumentError;
-use crate::outbound::Validators;
+use oauth_types::outbound::Validators;
 
 /// Documents kept at once, failures included. With those of the default size, some megabytes.
 const MOST: usize = 1000;

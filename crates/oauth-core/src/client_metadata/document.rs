@@ -8,9 +8,9 @@ use serde_json::Value;
 use url::Url;
 
 use super::{ClientIdUrl, DocumentError, MetadataDocumentRules};
-use crate::outbound::Fetched;
 use crate::policy::ServerConfig;
 use crate::registration::{RegistrationError, ValidMetadata};
+use oauth_types::outbound::Fetched;
 
 /// Judges what was fetched from `id`. Spec: §4, §5.
 pub(super) fn judge(

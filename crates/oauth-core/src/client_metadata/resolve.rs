@@ -11,8 +11,8 @@ use super::cache::Again;
 use super::{ClientIdUrl, DocumentError, MetadataDocumentRules, document};
 use crate::event::Event;
 use crate::limit::Limit;
-use crate::outbound::{Fetch, OutboundError};
 use crate::server::AuthorizationServer;
+use oauth_types::outbound::{Fetch, OutboundError};
 
 /// Rounds of compare-and-set on one client.
 const ROUNDS: usize = 16;

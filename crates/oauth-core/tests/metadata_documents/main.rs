@@ -7,8 +7,9 @@ use std::future::Future;
 use std::pin::Pin;
 
 use oauth_core::storage::{ClientRegistration, Filter, Page, Storage};
+use oauth_core::types::outbound::Fetched;
 use oauth_core::types::{ClientId, Lifetime, Subject, Timestamp, TokenErrorCode, TokenRequest};
-use oauth_core::{AuthorizeFailure, ClientAssertion, DocumentError, Fetched, PresentedClient};
+use oauth_core::{AuthorizeFailure, ClientAssertion, DocumentError, PresentedClient};
 use oauth_testkit::block_on;
 use oauth_testkit::faults::interleave;
 use oauth_testkit::flows::World;

@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use oauth_core::storage::Storage;
+use oauth_core::types::outbound::{Fetch, Fetched, Outbound, OutboundError, Validators};
 use oauth_core::types::{AuthorizationRequest, ClientId};
 use oauth_core::{
-    AuthorizationServer, AuthorizeFailure, DocumentError, Event, EventSink, Fetch, Fetched,
-    MetadataDocumentRules, Noted, Outbound, OutboundError, Validators,
+    AuthorizationServer, AuthorizeFailure, DocumentError, Event, EventSink, MetadataDocumentRules,
+    Noted,
 };
 use oauth_storage_memory::MemoryStorage;
 use oauth_testkit::block_on;

@@ -1,6 +1,6 @@
 //! How long an answer is good.
 
-use oauth_types::{Lifetime, Timestamp};
+use crate::{Lifetime, Timestamp};
 
 use super::Fetched;
 
@@ -10,7 +10,7 @@ impl Fetched {
     /// to be asked for each time. Whoever keeps it has bounds of their own.
     ///
     /// Spec: RFC 9111 §4.2.1, §4.2.3, §5.2.2, §5.3.
-    pub(crate) fn freshness(&self, now: Timestamp) -> Option<Lifetime> {
+    pub fn freshness(&self, now: Timestamp) -> Option<Lifetime> {
         let mut max_age = None;
         for directive in self.directives() {
             let (name, value) = directive.split_once('=').unwrap_or((directive, ""));
@@ -35,7 +35,7 @@ impl Fetched {
     }
 
     /// Whether it may be kept to be asked about later. Spec: RFC 9111 §5.2.2.5.
-    pub(crate) fn may_be_kept(&self) -> bool {
+    pub fn may_be_kept(&self) -> bool {
         !self
             .directives()
             .any(|directive| directive.eq_ignore_ascii_case("no-store"))

@@ -1,16 +1,17 @@
-//! Documents that live elsewhere: a client's metadata, a client's keys.
+//! Asking elsewhere: a client's metadata, an issuer's keys, what an opaque token means.
 
 mod freshness;
 
+use crate::Timestamp;
 use async_trait::async_trait;
-use oauth_types::Timestamp;
 
-/// Fetches a document by its address. A port: the logic says what it wants, an implementation
+/// Asks an address for a document. A port: the logic says what it wants, an implementation
 /// keeps the network's dangers away from it (`oauth-hyper` does; a test answers from a table).
 ///
-/// An implementation asks with GET and `Accept: application/json`, without cookies or
-/// credentials; follows no redirect; connects only to addresses that are allowed, and to the very
-/// address that was checked; and stops at its limits of time and size.
+/// An implementation asks with `Accept: application/json`, by POST where there is a form and by
+/// GET else, without cookies or credentials but those it is given; follows no redirect; connects
+/// only to addresses that are allowed, and to the very address that was checked; and stops at its
+/// limits of time and size. It sends each request once: what was lost may have arrived.
 #[async_trait]
 pub trait Outbound: Send + Sync {
     /// Fetches what an address answers, whatever its status.
@@ -21,7 +22,7 @@ pub trait Outbound: Send + Sync {
 }
 
 /// What is asked for.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 #[non_exhaustive]
 pub struct Fetch<'a> {
     /// The address: https, absolute.
@@ -32,6 +33,10 @@ pub struct Fetch<'a> {
     /// `If-Modified-Since`: then the answer may be 304 without a body, which says that it still
     /// stands.
     pub validators: Option<&'a Validators>,
+    /// What is posted, as `application/x-www-form-urlencoded`. It may hold secrets.
+    pub form: Option<&'a str>,
+    /// The `Authorization` header: a secret.
+    pub authorization: Option<&'a str>,
 }
 
 impl<'a> Fetch<'a> {
@@ -41,7 +46,17 @@ impl<'a> Fetch<'a> {
             url,
             most_bytes,
             validators: None,
+            form: None,
+            authorization: None,
         }
+    }
+}
+
+impl std::fmt::Debug for Fetch<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Fetch")
+            .field("url", &self.url)
+            .finish_non_exhaustive()
     }
 }
 
@@ -59,7 +74,7 @@ impl Validators {
     const LONGEST: usize = 256;
 
     /// Whether there is one, and none is longer than is remembered.
-    pub(crate) fn are_of_use(&self) -> bool {
+    pub fn are_of_use(&self) -> bool {
         let held = || [&self.etag, &self.last_modified].into_iter().flatten();
         held().next().is_some() && held().all(|text| text.len() <= Self::LONGEST)
     }
