@@ -20,6 +20,6 @@ pub mod races;
 pub mod servers;
 pub mod signer;
 
-pub use documents::Documents;
+pub use documents::{Documents, Heard};
 pub use fakes::{FixedClock, SeededEntropy, block_on};
 pub use signer::Signer;
