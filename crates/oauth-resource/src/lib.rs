@@ -25,12 +25,14 @@
 //! ```
 
 pub mod bearer;
+pub mod issuer;
 pub mod needs;
 pub mod operation;
 pub mod resource;
 pub mod verify;
 
 pub use bearer::{InvalidAuthorization, bearer_token};
+pub use issuer::{IssuerMetadata, TrustedIssuer};
 pub use needs::Needs;
 pub use oauth_types::AccessClaims;
 pub use operation::OperationPolicy;
