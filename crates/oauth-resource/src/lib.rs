@@ -25,14 +25,16 @@
 //! ```
 
 pub mod bearer;
+pub mod mapping;
 pub mod needs;
 pub mod operation;
 pub mod resource;
 pub mod verify;
 
 pub use bearer::{InvalidAuthorization, bearer_token};
+pub use mapping::ClaimMapping;
 pub use needs::Needs;
-pub use oauth_types::AccessClaims;
+pub use oauth_types::{AccessClaims, Audience};
 pub use operation::OperationPolicy;
 pub use resource::{ProtectedResource, Refusal};
-pub use verify::{AccessTokenVerifier, VerifierUnavailable};
+pub use verify::{AccessTokenVerifier, TokenRefused, VerificationError, VerifierUnavailable};
