@@ -7,8 +7,8 @@ mod service;
 
 pub use bearer_layer::{Answer, AnswerFuture, Bearer, BearerLayer};
 pub use oauth_resource::{
-    AccessClaims, AccessTokenVerifier, Needs, OperationPolicy, ProtectedResource,
-    VerifierUnavailable,
+    AccessClaims, AccessTokenVerifier, Audience, Needs, OperationPolicy, ProtectedResource,
+    TokenRefused, VerificationError, VerifierUnavailable,
 };
 pub use operation_layer::{OperationLayer, Operations};
 pub use service::ResourceService;

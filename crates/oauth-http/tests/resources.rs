@@ -80,7 +80,13 @@ fn a_compatible_client_gets_a_token_for_the_resource_itself() {
         .authorization_server()
         .check_access_token(&token);
     let claims = oauth_testkit::block_on(checked).unwrap().unwrap();
-    assert_eq!(claims.audience.as_str(), "https://mcp.example/mcp");
+    assert!(
+        claims
+            .audience
+            .iter()
+            .map(ResourceUri::as_str)
+            .eq(["https://mcp.example/mcp"])
+    );
 }
 
 /// AS-TOKEN-13, AS-TOKEN-14: of several granted resources a token is for one, and carries that

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 /// The claims of a JWT: the registered ones by type, and all of them as they came.
 ///
 /// That they are here does not mean that they hold: [`crate::Jws::verify`] hands them out only
-/// after the signature was verified, and what they must say is its caller's to decide. Spec:
+/// after the signature was verified, who makes them by [`Self::of`] knows whose words they are, and what they must say is its caller's to decide. Spec:
 /// RFC 7519 §4.1.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -35,13 +35,20 @@ pub struct Claims {
 pub struct InvalidClaims;
 
 impl Claims {
-    /// Reads a payload: a JSON object without repeated members whose registered claims have their
-    /// types, times being from 0 to 2⁵³.
+    /// Reads a payload: a JSON object without repeated members.
+    ///
+    /// # Errors
+    /// [`InvalidClaims`] for anything else, and as [`Self::of`].
+    pub(crate) fn parse(payload: &[u8]) -> Result<Self, InvalidClaims> {
+        Self::of(json::object(payload).map_err(|_| InvalidClaims)?)
+    }
+
+    /// The claims of an object whose registered ones have their types, times being from 0 to 2⁵³:
+    /// of a token that was read already, or of what is said about one (RFC 7662 §2.2).
     ///
     /// # Errors
     /// [`InvalidClaims`] for anything else.
-    pub(crate) fn parse(payload: &[u8]) -> Result<Self, InvalidClaims> {
-        let all = json::object(payload).map_err(|_| InvalidClaims)?;
+    pub fn of(all: Map<String, Value>) -> Result<Self, InvalidClaims> {
         let text = |name| match all.get(name) {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text.clone())),

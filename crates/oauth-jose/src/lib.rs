@@ -24,6 +24,7 @@ pub mod claims;
 pub mod derive;
 pub mod jwk;
 pub mod jwks;
+pub mod location;
 pub mod seal;
 pub mod verify;
 
@@ -32,5 +33,6 @@ pub use claims::{Claims, InvalidClaims};
 pub use derive::MacKey;
 pub use jwk::{PublicJwk, SigningKey};
 pub use jwks::{InvalidKey, InvalidKeySet, KeySet, VerifyingKey};
+pub use location::JwksLocation;
 pub use seal::{SealError, SealKey};
 pub use verify::{InvalidJws, Jws, VerifyError};

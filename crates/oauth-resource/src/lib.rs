@@ -26,6 +26,7 @@
 
 pub mod bearer;
 pub mod issuer;
+pub mod mapping;
 pub mod needs;
 pub mod operation;
 pub mod resource;
@@ -33,8 +34,9 @@ pub mod verify;
 
 pub use bearer::{InvalidAuthorization, bearer_token};
 pub use issuer::{IssuerMetadata, TrustedIssuer};
+pub use mapping::ClaimMapping;
 pub use needs::Needs;
-pub use oauth_types::AccessClaims;
+pub use oauth_types::{AccessClaims, Audience};
 pub use operation::OperationPolicy;
 pub use resource::{ProtectedResource, Refusal};
-pub use verify::{AccessTokenVerifier, VerifierUnavailable};
+pub use verify::{AccessTokenVerifier, TokenRefused, VerificationError, VerifierUnavailable};

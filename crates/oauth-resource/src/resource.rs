@@ -4,7 +4,7 @@ use oauth_types::metadata::ProtectedResourceMetadata;
 use oauth_types::{AccessClaims, Link, ResourceUri, Scope};
 
 use crate::needs::{Hierarchy, Needs};
-use crate::verify::{AccessTokenVerifier, VerifierUnavailable};
+use crate::verify::{AccessTokenVerifier, TokenRefused, VerificationError, VerifierUnavailable};
 
 /// A protected resource.
 #[derive(Debug, Clone)]
@@ -32,15 +32,24 @@ pub enum Refusal {
     /// Its authorization is malformed.
     #[error("the Authorization header is malformed")]
     Malformed,
-    /// Its token is unknown, expired, revoked, or for another resource.
+    /// Its token is unknown, expired, revoked, or for another resource. Why it is, is for the log.
     #[error("the access token is not valid here")]
-    InvalidToken,
+    InvalidToken(TokenRefused),
     /// Its token does not carry what this operation needs.
     #[error("the access token does not carry the scope this needs")]
     InsufficientScope,
     /// The question could not be answered.
     #[error(transparent)]
     Unavailable(#[from] VerifierUnavailable),
+}
+
+impl From<VerificationError> for Refusal {
+    fn from(error: VerificationError) -> Self {
+        match error {
+            VerificationError::Refused(why) => Self::InvalidToken(why),
+            VerificationError::Unavailable(outage) => Self::Unavailable(outage),
+        }
+    }
 }
 
 impl ProtectedResource {
@@ -148,9 +157,9 @@ impl ProtectedResource {
         needed: &Needs,
     ) -> Result<AccessClaims, Refusal> {
         let claims = verifier.verify(token).await?;
-        let claims = claims
-            .filter(|claims| claims.audience == self.uri)
-            .ok_or(Refusal::InvalidToken)?;
+        if !claims.audience.includes(&self.uri) {
+            return Err(Refusal::InvalidToken(TokenRefused::Audience));
+        }
         // The broader scopes are looked at only where the plain answer is no.
         let enough = needed.are_met_by(&claims.scope)
             || (!self.hierarchy.is_empty() && needed.are_met_by(&self.expand(&claims.scope)));
@@ -171,7 +180,7 @@ impl ProtectedResource {
             }
             Refusal::NoToken => return Some(self.render("", needed)),
             Refusal::Malformed => "invalid_request",
-            Refusal::InvalidToken => "invalid_token",
+            Refusal::InvalidToken(_) => "invalid_token",
             Refusal::InsufficientScope => "insufficient_scope",
             Refusal::Unavailable(_) => return None,
         };
@@ -214,7 +223,7 @@ mod tests {
                 format!("Bearer {prm}, scope=\"mcp:tools\""),
             ),
             (
-                Refusal::InvalidToken,
+                Refusal::InvalidToken(TokenRefused::Expired),
                 &tools,
                 format!(
                     "Bearer error=\"invalid_token\", error_description=\"the access token is not valid here\", {prm}, scope=\"mcp:tools\""

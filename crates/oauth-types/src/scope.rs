@@ -26,13 +26,15 @@ impl Scope {
     /// # Errors
     /// [`InvalidScope`] for a character outside the grammar, an empty token or an empty list.
     pub fn parse(text: &str) -> Result<Self, InvalidScope> {
-        if text
-            .split(' ')
-            .any(|token| token.is_empty() || !token.bytes().all(is_scope_byte))
-        {
+        if !text.split(' ').all(Self::is_token) {
             return Err(InvalidScope);
         }
         Ok(text.split(' ').collect())
+    }
+
+    /// Whether `text` is one scope token.
+    pub fn is_token(text: &str) -> bool {
+        !text.is_empty() && text.bytes().all(is_scope_byte)
     }
 
     /// The empty set.

@@ -4,9 +4,10 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use crate::{
-    AuthenticationContext, ClientId, GrantId, Issuer, ResourceUri, Scope, Subject, Timestamp,
+    Audience, AuthenticationContext, ClientId, GrantId, Issuer, Scope, Subject, Timestamp,
 };
 
 /// The parameters of a token, revocation or introspection request as they arrived.
@@ -177,21 +178,21 @@ impl TokenErrorCode {
 /// What a valid access token says, for those who serve the resource.
 ///
 /// Cheap to clone. Spec: RFC 7662 §2.2, RFC 9068 §2.2.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct AccessClaims {
     /// Who issued the token; with [`Self::subject`] the key of a person.
     pub issuer: Issuer,
     /// Whom the token speaks for.
     pub subject: Subject,
-    /// The client that holds the token.
-    pub client_id: ClientId,
-    /// What the token may be used for.
+    /// The client that holds the token; `None` where its issuer does not say.
+    pub client_id: Option<ClientId>,
+    /// What the token may be used for. Empty where nothing is said: never everything.
     pub scope: Scope,
-    /// The one resource the token is good for.
-    pub audience: ResourceUri,
-    /// When it was issued.
-    pub issued_at: Timestamp,
+    /// The resources the token is good for.
+    pub audience: Audience,
+    /// When it was issued; `None` where its issuer does not say.
+    pub issued_at: Option<Timestamp>,
     /// When it stops being good; a response that lasts longer ends then.
     pub expires_at: Timestamp,
     /// The grant behind it, when the verifier knows.
@@ -200,29 +201,46 @@ pub struct AccessClaims {
     pub auth_time: Option<Timestamp>,
     /// How, if that is known.
     pub authentication: Option<Arc<AuthenticationContext>>,
+    /// Everything the issuer says, in its own words; `None` where there is no more than this.
+    pub said: Option<Arc<Map<String, Value>>>,
 }
 
 impl AccessClaims {
-    /// Claims of a token that was just verified.
+    /// Claims of a token that was just verified, with when it was issued and when it expires.
     pub fn new(
         issuer: Issuer,
         subject: Subject,
-        client_id: ClientId,
+        client_id: impl Into<Option<ClientId>>,
         scope: Scope,
-        audience: ResourceUri,
-        (issued_at, expires_at): (Timestamp, Timestamp),
+        audience: impl Into<Audience>,
+        (issued_at, expires_at): (impl Into<Option<Timestamp>>, Timestamp),
     ) -> Self {
         Self {
             issuer,
             subject,
-            client_id,
+            client_id: client_id.into(),
             scope,
-            audience,
-            issued_at,
+            audience: audience.into(),
+            issued_at: issued_at.into(),
             expires_at,
             grant: None,
             auth_time: None,
             authentication: None,
+            said: None,
         }
+    }
+}
+
+impl std::fmt::Debug for AccessClaims {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // What else an issuer says may be anything about a person.
+        f.debug_struct("AccessClaims")
+            .field("issuer", &self.issuer)
+            .field("subject", &self.subject)
+            .field("client_id", &self.client_id)
+            .field("scope", &self.scope)
+            .field("audience", &self.audience)
+            .field("expires_at", &self.expires_at)
+            .finish_non_exhaustive()
     }
 }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use oauth_resource::VerifierUnavailable;
+use oauth_resource::{TokenRefused, VerificationError};
 use oauth_types::{ResourceUri, Scope};
 use oauth_warp::{AccessClaims, AccessTokenVerifier, BearerLayer, ProtectedResource};
 use warp::http::StatusCode;
@@ -15,8 +15,8 @@ struct Nobody;
 
 #[async_trait]
 impl AccessTokenVerifier for Nobody {
-    async fn verify(&self, _: &str) -> Result<Option<AccessClaims>, VerifierUnavailable> {
-        Ok(None)
+    async fn verify(&self, _: &str) -> Result<AccessClaims, VerificationError> {
+        Err(TokenRefused::Inactive.into())
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use hyper::http::request::Parts;
 use oauth_axum::AccessClaims;
+use oauth_types::{Audience, ClientId};
 use rmcp::handler::server::wrapper::Parameters;
 use rmcp::model::{CallToolResult, ContentBlock, Extensions, ServerCapabilities, ServerConfig};
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
@@ -73,9 +74,9 @@ fn caller(extensions: &Extensions) -> Result<&AccessClaims, ErrorData> {
 #[derive(serde::Serialize)]
 pub(crate) struct Caller<'a> {
     subject: &'a str,
-    client_id: &'a str,
+    client_id: Option<&'a str>,
     scope: &'a str,
-    audience: &'a str,
+    audience: &'a Audience,
     issuer: &'a str,
     expires_at: u64,
 }
@@ -84,9 +85,9 @@ impl<'a> From<&'a AccessClaims> for Caller<'a> {
     fn from(claims: &'a AccessClaims) -> Self {
         Self {
             subject: claims.subject.as_str(),
-            client_id: claims.client_id.as_str(),
+            client_id: claims.client_id.as_ref().map(ClientId::as_str),
             scope: claims.scope.as_str(),
-            audience: claims.audience.as_str(),
+            audience: &claims.audience,
             issuer: claims.issuer.as_str(),
             expires_at: claims.expires_at.as_unix(),
         }

@@ -71,7 +71,10 @@ impl AuthorizationServer {
             .ok_or(TokenError::Request("token is required"))?;
         let claims = self.check_access_token(token).await?;
         // A resource server learns only about tokens meant for it (RFC 7662 §4).
-        let claims = claims.filter(|claims| caller.introspects.contains(&claims.audience));
+        let claims = claims.filter(|claims| {
+            let mut introspects = caller.introspects.iter();
+            introspects.any(|resource| claims.audience.includes(resource))
+        });
         if claims.is_none() {
             let now = self.now();
             let key = caller.id.as_str();

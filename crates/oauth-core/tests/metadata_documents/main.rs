@@ -44,6 +44,7 @@ fn a_client_needs_no_registration() {
             .check(&next.access_token)
             .unwrap()
             .client_id
+            .unwrap()
             .as_str(),
         ID
     );

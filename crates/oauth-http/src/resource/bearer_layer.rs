@@ -15,6 +15,7 @@ use oauth_resource::{AccessTokenVerifier, Needs, ProtectedResource, Refusal, bea
 use oauth_types::{AccessClaims, Scope};
 use tower_layer::Layer;
 use tower_service::Service;
+use tracing::field::display;
 
 use crate::document::{allow_any_origin, no_store};
 
@@ -212,7 +213,22 @@ impl Shared {
     }
 
     fn refuse(&self, refusal: &Refusal) -> Response<Bytes> {
+        note(refusal);
         refuse(&self.resource, refusal, self.needed.asked())
+    }
+}
+
+/// Tells the operator what the answer does not say.
+fn note(refusal: &Refusal) {
+    match refusal {
+        Refusal::InvalidToken(why) => {
+            tracing::debug!(reason = display(why), "access token refused");
+        }
+        Refusal::Unavailable(outage) => {
+            let cause = std::error::Error::source(outage).map(display);
+            tracing::warn!(cause, "{outage}");
+        }
+        _ => {}
     }
 }
 
@@ -237,8 +253,9 @@ pub(super) fn refuse(
     if let Some(value) = challenge.and_then(|text| HeaderValue::try_from(text).ok()) {
         headers.insert(header::WWW_AUTHENTICATE, value);
     }
-    if status == StatusCode::SERVICE_UNAVAILABLE {
-        headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    if let Refusal::Unavailable(outage) = refusal {
+        let seconds = HeaderValue::from(outage.retry_after().as_seconds());
+        headers.insert(header::RETRY_AFTER, seconds);
     }
     response
 }

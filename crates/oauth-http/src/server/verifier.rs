@@ -2,18 +2,17 @@
 
 use async_trait::async_trait;
 use oauth_core::AuthorizationServer;
-use oauth_resource::{AccessTokenVerifier, VerifierUnavailable};
+use oauth_resource::{AccessTokenVerifier, TokenRefused, VerificationError, VerifierUnavailable};
 use oauth_types::AccessClaims;
 
 use crate::server::service::OAuthService;
 
 #[async_trait]
 impl AccessTokenVerifier for OAuthService {
-    async fn verify(&self, token: &str) -> Result<Option<AccessClaims>, VerifierUnavailable> {
+    async fn verify(&self, token: &str) -> Result<AccessClaims, VerificationError> {
         let server: &AuthorizationServer = self.authorization_server();
-        server
-            .check_access_token(token)
-            .await
-            .map_err(VerifierUnavailable::new)
+        let checked = server.check_access_token(token).await;
+        let claims = checked.map_err(VerifierUnavailable::new)?;
+        Ok(claims.ok_or(TokenRefused::Inactive)?)
     }
 }
