@@ -25,6 +25,7 @@
 //! ```
 
 pub mod bearer;
+pub mod cache;
 pub mod issuer;
 pub mod mapping;
 pub mod needs;
@@ -33,6 +34,7 @@ pub mod resource;
 pub mod verify;
 
 pub use bearer::{InvalidAuthorization, bearer_token};
+pub use cache::{KnownTokens, VerificationCache};
 pub use issuer::{IssuerMetadata, TrustedIssuer};
 pub use mapping::ClaimMapping;
 pub use needs::Needs;
