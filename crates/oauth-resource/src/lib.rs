@@ -26,6 +26,7 @@
 
 pub mod bearer;
 pub mod cache;
+pub mod introspection;
 pub mod issuer;
 pub mod mapping;
 pub mod needs;
@@ -35,6 +36,7 @@ pub mod verify;
 
 pub use bearer::{InvalidAuthorization, bearer_token};
 pub use cache::{KnownTokens, VerificationCache};
+pub use introspection::{ClientCredentials, Introspection};
 pub use issuer::{IssuerMetadata, TrustedIssuer};
 pub use mapping::ClaimMapping;
 pub use needs::Needs;
