@@ -32,6 +32,7 @@ pub mod mapping;
 pub mod needs;
 pub mod operation;
 pub mod resource;
+pub mod several;
 pub mod verify;
 
 pub use bearer::{InvalidAuthorization, bearer_token};
@@ -43,4 +44,5 @@ pub use needs::Needs;
 pub use oauth_types::{AccessClaims, Audience};
 pub use operation::OperationPolicy;
 pub use resource::{ProtectedResource, Refusal};
+pub use several::SeveralIssuers;
 pub use verify::{AccessTokenVerifier, TokenRefused, VerificationError, VerifierUnavailable};
