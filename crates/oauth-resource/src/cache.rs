@@ -83,7 +83,6 @@ impl<V: AccessTokenVerifier> VerificationCache<V> {
         token: &str,
         asking: &Asking<'_>,
     ) -> Result<AccessClaims, VerificationError> {
-        let begun = asking.begun();
         let outcome = self.verifier.verify(token).await;
         let now = self.clock.now();
         let (kept, until) = match &outcome {
@@ -95,7 +94,7 @@ impl<V: AccessTokenVerifier> VerificationCache<V> {
             Err(VerificationError::Unavailable(_)) => return outcome,
         };
         if now < until {
-            asking.note(begun, kept, until);
+            asking.remember(kept, now, until);
         }
         outcome
     }

@@ -10,8 +10,11 @@ mod judge;
 mod metadata;
 mod report;
 
+use std::error::Error;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use async_trait::async_trait;
+use oauth_jose::JwksLocation;
 use oauth_types::env::Clock;
 use oauth_types::outbound::Outbound;
 use oauth_types::{Issuer, Lifetime, Timestamp};
@@ -137,6 +140,19 @@ impl TrustedIssuer {
     }
 }
 
+/// Signed tokens are verified by the keys that the issuer says are its own.
+#[async_trait]
+impl JwksLocation for TrustedIssuer {
+    async fn jwks_uri(&self) -> Result<String, Box<dyn Error + Send + Sync>> {
+        let metadata = self.metadata().await?;
+        let address = metadata.jwks_uri().ok_or_else(|| {
+            let issuer = &self.issuer;
+            format!("the metadata of {issuer} has no usable jwks_uri")
+        })?;
+        Ok(address.to_owned())
+    }
+}
+
 impl std::fmt::Debug for TrustedIssuer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_tuple("TrustedIssuer").field(&self.issuer).finish()
@@ -182,9 +198,14 @@ impl Discovered {
     fn standing(&self) -> Standing {
         let now = self.clock.now();
         let known = self.lock();
-        let failed = known.failed.as_ref().filter(|(_, again)| now < *again);
+        // A moment further ahead than ever is set is from before the clock went back.
+        let ahead = |moment: Timestamp, most| now < moment && moment.since(now) <= most;
+        let failed = known.failed.as_ref();
+        let failed = failed.filter(|(_, again)| ahead(*again, BETWEEN_FAILURES));
         match &known.found {
-            Some(kept) if now < kept.fresh_until => Standing::Good(Arc::clone(&kept.found)),
+            Some(kept) if ahead(kept.fresh_until, FRESH_AT_MOST) => {
+                Standing::Good(Arc::clone(&kept.found))
+            }
             Some(kept) if now < kept.fresh_until.plus(GRACE) => match failed {
                 Some(_) => Standing::Good(Arc::clone(&kept.found)),
                 None => Standing::Stale(Arc::clone(&kept.found)),

@@ -219,13 +219,13 @@ fn a_request_that_is_given_up_loses_nothing() {
     drop(first);
     assert!(block_on(second).is_ok());
     assert_eq!(world.asked(), 2);
-    assert_eq!(world.cache.known().counted(), (1, 0));
+    assert_eq!(world.cache.known().counted(), (1, 0, 1));
     for number in 0..100 {
         let token = number.to_string();
         let mut given_up = Box::pin(world.cache.verify(&token));
         assert!((&mut given_up).now_or_never().is_none());
     }
-    assert_eq!(world.cache.known().counted(), (1, 0));
+    assert_eq!(world.cache.known().counted(), (1, 0, 1));
 }
 
 /// RS-TOK-15: strangers fill a bounded room, and not with what was verified; the tokens themselves
@@ -244,12 +244,48 @@ fn the_number_of_tokens_is_bounded_and_refused_ones_make_room_first() {
     for number in 0..20_000 {
         let _ = block_on(cache.verify(&format!("bad{number}")));
     }
-    assert!(cache.known().counted().0 <= 1280);
+    let (known, asked, grants) = cache.known().counted();
+    assert!(known <= 1280 && asked == 0 && grants == 1);
     world.asked();
     for number in 0..320 {
         block_on(cache.verify(&format!("good{number}"))).unwrap();
     }
     assert_eq!(world.asked(), 0);
+}
+
+/// Of many tokens under many grants as many are remembered as there is room for, and their grants
+/// with them.
+#[test]
+fn grants_are_forgotten_with_their_tokens() {
+    let World { slow, clock, .. } = World::new();
+    let cache = VerificationCache::new(slow.clone(), Arc::new(clock))
+        .remembering_in(KnownTokens::with_room_for(128));
+    for number in 0..=255 {
+        *slow.says.lock().unwrap() = Ok(claims(600, number));
+        for token in 0..4 {
+            block_on(cache.verify(&format!("{number}.{token}"))).unwrap();
+        }
+    }
+    let known = cache.known();
+    let (tokens, _, grants) = known.counted();
+    assert!(tokens <= 128 && grants <= tokens);
+    for number in 0..=255 {
+        known.forget_grant(&GrantId::from_bytes([number; 16]));
+    }
+    assert_eq!(known.counted(), (0, 0, 0));
+}
+
+/// A clock that goes back makes nothing good for longer.
+#[test]
+fn a_clock_that_goes_back_is_not_believed() {
+    let world = World::new();
+    world.verify("token").unwrap();
+    world.clock.step_back(Lifetime::seconds(5));
+    world.verify("token").unwrap();
+    assert_eq!(world.asked(), 1);
+    world.clock.step_back(Lifetime::minutes(60));
+    world.verify("token").unwrap();
+    assert_eq!(world.asked(), 1);
 }
 
 /// Of zero, nothing is remembered, and requests at once still ask once.
@@ -261,5 +297,5 @@ fn a_cache_may_remember_nothing() {
         block_on(join_all((0..10).map(|_| cache.verify("token"))));
     }
     assert_eq!(slow.asked.load(Ordering::SeqCst), 2);
-    assert_eq!(cache.known().counted(), (0, 0));
+    assert_eq!(cache.known().counted(), (0, 0, 0));
 }

@@ -319,6 +319,24 @@ fn a_request_that_is_given_up_loses_nothing() {
     assert_eq!(world.web.take_asked(), 2);
 }
 
+/// Where the keys are is the issuer's own word, or nobody's.
+#[test]
+fn keys_are_where_the_issuer_says() {
+    let world = world(ISSUER);
+    let told = || block_on(world.issuer.jwks_uri()).map_err(|error| error.to_string());
+    assert!(
+        told()
+            .unwrap_err()
+            .contains("no usable metadata of https://idp.example/tenant")
+    );
+    world.wait(10);
+    world.put(INSERTED, &without("jwks_uri"));
+    assert!(told().unwrap_err().contains("no usable jwks_uri"));
+    world.wait(600);
+    world.put(INSERTED, &sound(ISSUER));
+    assert_eq!(told().unwrap(), "https://idp.example/jwks");
+}
+
 /// HTTP says how long metadata is good; an outage after that costs nothing for a day.
 #[test]
 fn an_outage_is_bridged_for_a_day() {
