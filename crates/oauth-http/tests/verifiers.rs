@@ -102,6 +102,7 @@ fn every_refusal_is_one_answer_and_its_own_line_of_the_log() {
         TokenRefused::NotYetValid,
         TokenRefused::Audience,
         TokenRefused::Subject,
+        TokenRefused::Bound,
         TokenRefused::Inactive,
         TokenRefused::Other("the account is closed"),
     ] {

@@ -13,7 +13,7 @@ use oauth_types::env::Clock;
 use oauth_types::outbound::{Fetch, Fetched, Outbound, OutboundError};
 use oauth_types::{AccessClaims, Issuer, Lifetime, json};
 
-use crate::issuer::{NoMetadata, TrustedIssuer};
+use crate::issuer::{DiscoveredIssuer, NoMetadata};
 use crate::mapping::ClaimMapping;
 use crate::verify::{AccessTokenVerifier, TokenRefused, VerificationError, VerifierUnavailable};
 use breaker::Breaker;
@@ -46,20 +46,20 @@ const PATIENCE: Lifetime = Lifetime::seconds(5);
 ///
 /// ```
 /// use std::sync::Arc;
-/// use oauth_resource::{ClientCredentials, Introspection, TrustedIssuer, VerificationCache};
+/// use oauth_resource::{ClientCredentials, Introspection, DiscoveredIssuer, VerificationCache};
 /// use oauth_types::{ClientId, Issuer, SecretText, env::Clock, outbound::Outbound};
 ///
 /// # fn verifier(outbound: Arc<dyn Outbound>, clock: Arc<dyn Clock>, secret: &SecretText)
 /// #     -> Result<VerificationCache<Introspection>, Box<dyn std::error::Error>> {
 /// let issuer = Issuer::parse("https://idp.example")?;
-/// let issuer = TrustedIssuer::discovered(issuer, Arc::clone(&outbound), Arc::clone(&clock));
+/// let issuer = DiscoveredIssuer::new(issuer, Arc::clone(&outbound), Arc::clone(&clock));
 /// let own = ClientCredentials::basic(&ClientId::new("mcp-server"), secret);
 /// let asking = Introspection::new(Arc::new(issuer), own, outbound, Arc::clone(&clock));
 /// Ok(VerificationCache::new(asking, clock))
 /// # }
 /// ```
 pub struct Introspection {
-    issuer: Arc<TrustedIssuer>,
+    issuer: Arc<DiscoveredIssuer>,
     credentials: ClientCredentials,
     outbound: Arc<dyn Outbound>,
     clock: Arc<dyn Clock>,
@@ -94,7 +94,7 @@ enum Unanswered {
 impl Introspection {
     /// Asks `issuer`, which knows this server by `credentials`.
     pub fn new(
-        issuer: Arc<TrustedIssuer>,
+        issuer: Arc<DiscoveredIssuer>,
         credentials: ClientCredentials,
         outbound: Arc<dyn Outbound>,
         clock: Arc<dyn Clock>,

@@ -39,7 +39,7 @@ const BETWEEN_FAILURES: Lifetime = Lifetime::seconds(10);
 /// longer fresh is asked for by one of the requests that use it, and the others go on with what is
 /// known; while the issuer cannot be asked, that serves for a day. A failure is remembered for
 /// ten seconds. Dropping a request that asks loses nothing: another takes its turn.
-pub struct TrustedIssuer {
+pub struct DiscoveredIssuer {
     issuer: Issuer,
     source: Source,
 }
@@ -81,14 +81,14 @@ impl NoMetadata {
     }
 }
 
-impl TrustedIssuer {
+impl DiscoveredIssuer {
     /// An issuer whose metadata is asked for at its well-known addresses, by RFC 8414 and by OpenID
     /// Connect Discovery, when it is first needed.
     ///
     /// `issuer` is what the issuer calls itself, to the letter: the document has to say the same,
     /// and so have its tokens. Not even a final slash is forgiven, since tokens are compared byte
     /// for byte (RFC 8414 §3.3, RFC 9068 §4); the report says how the issuer spells itself.
-    pub fn discovered(issuer: Issuer, outbound: Arc<dyn Outbound>, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(issuer: Issuer, outbound: Arc<dyn Outbound>, clock: Arc<dyn Clock>) -> Self {
         Self {
             issuer,
             source: Source::Discovered(Box::new(Discovered {
@@ -142,7 +142,7 @@ impl TrustedIssuer {
 
 /// Signed tokens are verified by the keys that the issuer says are its own.
 #[async_trait]
-impl JwksLocation for TrustedIssuer {
+impl JwksLocation for DiscoveredIssuer {
     async fn jwks_uri(&self) -> Result<String, Box<dyn Error + Send + Sync>> {
         let metadata = self.metadata().await?;
         let address = metadata.jwks_uri().ok_or_else(|| {
@@ -153,9 +153,11 @@ impl JwksLocation for TrustedIssuer {
     }
 }
 
-impl std::fmt::Debug for TrustedIssuer {
+impl std::fmt::Debug for DiscoveredIssuer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("TrustedIssuer").field(&self.issuer).finish()
+        f.debug_tuple("DiscoveredIssuer")
+            .field(&self.issuer)
+            .finish()
     }
 }
 

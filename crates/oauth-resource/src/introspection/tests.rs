@@ -23,7 +23,7 @@ fn world() -> World {
     let (web, clock) = (Documents::default(), FixedClock::at(1_000_000));
     let metadata = IssuerMetadata::of(Issuer::parse(ISSUER).unwrap());
     let metadata = metadata.with_introspection_endpoint(ENDPOINT).unwrap();
-    let introspection = introspecting(&web, &clock, TrustedIssuer::given(metadata));
+    let introspection = introspecting(&web, &clock, DiscoveredIssuer::given(metadata));
     World {
         web,
         clock,
@@ -31,7 +31,7 @@ fn world() -> World {
     }
 }
 
-fn introspecting(web: &Documents, clock: &FixedClock, issuer: TrustedIssuer) -> Introspection {
+fn introspecting(web: &Documents, clock: &FixedClock, issuer: DiscoveredIssuer) -> Introspection {
     let secret = SecretText::new("s3cret");
     Introspection::new(
         Arc::new(issuer),
@@ -288,7 +288,7 @@ fn a_cache_in_front_saves_all_questions_but_one() {
 fn the_endpoint_is_discovered() {
     let (web, clock) = (Documents::default(), FixedClock::at(1_000_000));
     let issuer = Issuer::parse(ISSUER).unwrap();
-    let issuer = TrustedIssuer::discovered(issuer, Arc::new(web.clone()), Arc::new(clock.clone()));
+    let issuer = DiscoveredIssuer::new(issuer, Arc::new(web.clone()), Arc::new(clock.clone()));
     let introspection = introspecting(&web, &clock, issuer);
     let verify = || tell(block_on(introspection.verify("token")));
     let cause = |told| match told {

@@ -19,14 +19,14 @@ const ROOT_OPENID: &str = "https://idp.example/.well-known/openid-configuration"
 struct World {
     web: Documents,
     clock: FixedClock,
-    issuer: TrustedIssuer,
+    issuer: DiscoveredIssuer,
 }
 
 fn world(issuer: &str) -> World {
     let (web, clock) = (Documents::default(), FixedClock::at(1_000_000));
     let issuer = Issuer::parse(issuer).unwrap();
     World {
-        issuer: TrustedIssuer::discovered(issuer, Arc::new(web.clone()), Arc::new(clock.clone())),
+        issuer: DiscoveredIssuer::new(issuer, Arc::new(web.clone()), Arc::new(clock.clone())),
         web,
         clock,
     }
@@ -436,7 +436,7 @@ fn given_metadata_asks_nobody() {
     let metadata = IssuerMetadata::of(issuer)
         .with_introspection_endpoint("https://idp.example/introspect")
         .unwrap();
-    let issuer = TrustedIssuer::given(metadata.clone());
+    let issuer = DiscoveredIssuer::given(metadata.clone());
     assert_eq!(*block_on(issuer.metadata()).unwrap(), metadata);
     let report = block_on(issuer.examine());
     assert!(report.is_usable());
