@@ -45,6 +45,7 @@ pub struct GuardedTransport {
     connect_within: Duration,
     answer_within: Duration,
     turns: Arc<Semaphore>,
+    at_once_of_a_host: usize,
     /// Fetches under way, by host.
     hosts: Arc<Mutex<HashMap<String, usize>>>,
 }
@@ -109,6 +110,7 @@ impl GuardedTransport {
             connect_within: Duration::from_secs(2),
             answer_within: Duration::from_secs(5),
             turns: Arc::new(Semaphore::new(AT_ONCE)),
+            at_once_of_a_host: AT_ONCE_OF_A_HOST,
             hosts: Arc::default(),
         })
     }
@@ -128,6 +130,16 @@ impl GuardedTransport {
         self
     }
 
+    /// How much is fetched at once, by all together and of it from one host. Default 64 and 4, which
+    /// is for hosts that strangers name. Where all of them are the operator's choice, as for a
+    /// resource server that introspects tokens, one host may have most of it.
+    #[must_use]
+    pub fn at_once(mut self, together: usize, of_a_host: usize) -> Self {
+        self.turns = Arc::new(Semaphore::new(together.max(1)));
+        self.at_once_of_a_host = of_a_host.max(1);
+        self
+    }
+
     /// Lets documents be on this computer: for development, where the issuer is, too.
     ///
     /// # Errors
@@ -144,7 +156,7 @@ impl GuardedTransport {
     fn turn_of(&self, host: &str) -> Result<HostTurn, OutboundError> {
         let mut hosts = lock(&self.hosts);
         let count = hosts.entry(host.to_owned()).or_default();
-        if *count >= AT_ONCE_OF_A_HOST {
+        if *count >= self.at_once_of_a_host {
             return Err(OutboundError::Busy);
         }
         *count += 1;
