@@ -28,6 +28,7 @@ pub mod bearer;
 pub mod mapping;
 pub mod needs;
 pub mod operation;
+pub mod origin;
 pub mod resource;
 pub mod verify;
 
@@ -36,5 +37,6 @@ pub use mapping::ClaimMapping;
 pub use needs::Needs;
 pub use oauth_types::{AccessClaims, Audience};
 pub use operation::OperationPolicy;
+pub use origin::{AllowedOrigins, OriginRefusal};
 pub use resource::{ProtectedResource, Refusal};
 pub use verify::{AccessTokenVerifier, TokenRefused, VerificationError, VerifierUnavailable};
