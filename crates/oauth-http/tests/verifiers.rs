@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::{HeaderMap, Response, header};
+use http::{Request, Response, header};
 use oauth_http::resource::{
     AccessClaims, AccessTokenVerifier, Audience, BearerLayer, ProtectedResource, TokenRefused,
     VerificationError, VerifierUnavailable,
@@ -35,10 +35,9 @@ fn ask(
 ) -> Result<Option<AccessClaims>, Response<Bytes>> {
     let resource = ProtectedResource::new(uri("mcp"), "https://auth.example", Scope::empty());
     let layer = BearerLayer::new(resource, Arc::new(Always(said.map_err(Into::into))));
-    let mut headers = HeaderMap::new();
-    let value = format!("Bearer {TOKEN}").parse().unwrap();
-    headers.insert(header::AUTHORIZATION, value);
-    block_on(layer.check(&headers))
+    let request = Request::get("/mcp").header(header::AUTHORIZATION, format!("Bearer {TOKEN}"));
+    let (head, ()) = request.body(()).unwrap().into_parts();
+    block_on(layer.check(&head))
 }
 
 fn claims(audience: impl Into<Audience>) -> AccessClaims {
