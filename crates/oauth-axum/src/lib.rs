@@ -72,7 +72,8 @@ pub use mount::resource_metadata;
 
 #[cfg(feature = "resource")]
 pub use oauth_http::resource::{
-    AccessClaims, AccessTokenVerifier, BearerLayer, ProtectedResource, ResourceService,
+    AccessClaims, AccessTokenVerifier, AllowedOrigins, BearerLayer, ProtectedResource,
+    RequireScopes, ResourceService,
 };
 #[cfg(feature = "server")]
 pub use oauth_http::server::{Interaction, OAuthService};

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use common::PlainPages;
-use http::{HeaderMap, Request, StatusCode, header};
+use http::{Request, StatusCode, header};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use oauth_core::PreregisteredClient;
@@ -161,10 +161,9 @@ async fn check(
     let tools = Scope::parse("mcp:tools").unwrap();
     let guarded = ProtectedResource::new(resource(), issuer.as_str(), tools);
     let layer = BearerLayer::new(guarded, verifier);
-    let mut headers = HeaderMap::new();
-    let value = format!("Bearer {token}").parse().unwrap();
-    headers.insert(header::AUTHORIZATION, value);
-    match layer.check(&headers).await {
+    let request = Request::get("/mcp").header(header::AUTHORIZATION, format!("Bearer {token}"));
+    let (head, ()) = request.body(()).unwrap().into_parts();
+    match layer.check(&head).await {
         Ok(claims) => Ok(claims.unwrap()),
         Err(answer) => Err(answer.status()),
     }

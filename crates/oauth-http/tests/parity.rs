@@ -4,15 +4,21 @@ mod common;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::{Arc, LazyLock};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use common::PlainPages;
 use http::{Request, Response, StatusCode, header};
-use http_body_util::{BodyExt, Full};
+use http_body::{Body, Frame};
+use http_body_util::{BodyExt, Either, Full};
 use hyper::body::Incoming;
 use oauth_axum::Claims;
-use oauth_http::resource::{AccessClaims, BearerLayer, ProtectedResource, ResourceService};
+use oauth_http::resource::{
+    AccessClaims, AllowedOrigins, BearerLayer, OperationLayer, OperationPolicy, ProtectedResource,
+    RequireScopes, ResourceService,
+};
 use oauth_http::server::{OAuthService, Source};
 use oauth_testkit::flows::World;
 use oauth_testkit::parity::{self, Answer, Transcript};
@@ -44,12 +50,98 @@ impl Application {
     }
 
     fn writing(&self) -> BearerLayer {
-        self.guard().requiring(Scope::parse("mcp:write").unwrap())
+        self.guard().requiring(write())
+    }
+
+    fn further(&self) -> RequireScopes {
+        RequireScopes::new(&self.resource, write())
+    }
+
+    fn own(&self) -> BearerLayer {
+        self.guard()
+            .origins(AllowedOrigins::of(self.resource.uri()))
+    }
+
+    fn operations(&self) -> OperationLayer {
+        let policy = OperationPolicy::new().tool("write", write());
+        OperationLayer::new(self.resource.clone(), policy).hiding_tools()
+    }
+}
+
+fn write() -> Scope {
+    Scope::parse("mcp:write").unwrap()
+}
+
+/// An MCP server whose only answer is its list of tools.
+#[derive(Clone)]
+struct Tools;
+
+impl<B> Service<Request<B>> for Tools {
+    type Response = Response<Either<Full<Bytes>, Pieces>>;
+    type Error = Infallible;
+    type Future = std::future::Ready<Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let asked = request.headers().get(header::ACCEPT);
+        let streams = asked.is_some_and(|asked| asked == "text/event-stream");
+        let (media_type, body) = match streams {
+            true => ("text/event-stream", Either::Right(Pieces(0))),
+            false => ("application/json", Either::Left(Full::from(parity::TOOLS))),
+        };
+        let mut response = Response::new(body);
+        let media_type = header::HeaderValue::from_static(media_type);
+        response
+            .headers_mut()
+            .insert(header::CONTENT_TYPE, media_type);
+        std::future::ready(Ok(response))
+    }
+}
+
+/// An event stream in pieces.
+struct Pieces(usize);
+
+impl Body for Pieces {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let piece = parity::EVENTS.get(self.0);
+        self.0 += 1;
+        Poll::Ready(piece.map(|piece| Ok(Frame::data(Bytes::from_static(piece.as_bytes())))))
     }
 }
 
 fn greeting(claims: Option<&AccessClaims>) -> String {
     claims.map_or("nobody".to_owned(), |claims| claims.subject.to_string())
+}
+
+/// The application's handler, as a service.
+#[derive(Clone)]
+struct Greet;
+
+impl<B> Service<Request<B>> for Greet {
+    type Response = Response<Full<Bytes>>;
+    type Error = Infallible;
+    type Future = std::future::Ready<Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let body = greeting(request.extensions().get());
+        let mut response = Response::new(Full::new(Bytes::from(body)));
+        let text = header::HeaderValue::from_static("text/plain; charset=utf-8");
+        response.headers_mut().insert(header::CONTENT_TYPE, text);
+        std::future::ready(Ok(response))
+    }
 }
 
 /// The whole application over `http` types: what each adapter must not differ from.
@@ -58,39 +150,33 @@ async fn neutral(
     request: Request<Full<Bytes>>,
     source: Source,
 ) -> Response<Bytes> {
-    /// The application's handler.
-    #[derive(Clone)]
-    struct Greet;
-    impl Service<Request<Full<Bytes>>> for Greet {
-        type Response = Response<Full<Bytes>>;
-        type Error = Infallible;
-        type Future = std::future::Ready<Result<Response<Full<Bytes>>, Infallible>>;
-        fn poll_ready(
-            &mut self,
-            _: &mut std::task::Context<'_>,
-        ) -> std::task::Poll<Result<(), Infallible>> {
-            std::task::Poll::Ready(Ok(()))
-        }
-        fn call(&mut self, request: Request<Full<Bytes>>) -> Self::Future {
-            let body = greeting(request.extensions().get());
-            let mut response = Response::new(Full::new(Bytes::from(body)));
-            let text = header::HeaderValue::from_static("text/plain; charset=utf-8");
-            response.headers_mut().insert(header::CONTENT_TYPE, text);
-            std::future::ready(Ok(response))
-        }
-    }
     let path = request.uri().path();
     let guard = match path {
         "/mcp" => app.guard(),
         "/mcp/write" => app.writing(),
         "/mcp/anybody" => app.guard().optional(),
+        "/mcp/own" => app.own(),
+        "/mcp/further" => {
+            let mut service = app.guard().layer(app.further().layer(Greet));
+            return whole(service.call(request).await).await;
+        }
+        "/mcp/rpc" => {
+            let mut service = app.own().layer(app.operations().layer(Tools));
+            return whole(service.call(request).await).await;
+        }
         _ if app.service.serves(path) => return app.service.call(request, source).await,
         _ => {
             let metadata = ResourceService::new([&app.resource]);
             return metadata.handle(&request.into_parts().0);
         }
     };
-    let Ok(response) = guard.layer(Greet).call(request).await;
+    whole(guard.layer(Greet).call(request).await).await
+}
+
+async fn whole<B: Body<Data = Bytes, Error: std::fmt::Debug>>(
+    answer: Result<Response<B>, Infallible>,
+) -> Response<Bytes> {
+    let Ok(response) = answer;
     let (parts, body) = response.into_parts();
     let body = body.collect().await.unwrap().to_bytes();
     Response::from_parts(parts, body)
@@ -108,7 +194,9 @@ fn expected_but(change: impl Fn(Response<Bytes>) -> Response<Bytes>) -> Transcri
         for (name, value) in &asked.headers {
             request = request.header(name, value.as_slice());
         }
-        let request = request.header(header::HOST, "mcp.example");
+        if !asked.names_its_host() {
+            request = request.header(header::HOST, "mcp.example");
+        }
         let request = request
             .body(Full::new(Bytes::from(asked.body.clone())))
             .unwrap();
@@ -175,6 +263,13 @@ fn axum_answers_as_the_neutral_service_does() {
             "/mcp/anybody",
             any(greet_anybody).layer(app.guard().optional()),
         )
+        .route("/mcp/own", any(greet).layer(app.own()))
+        .merge(
+            Router::new()
+                .route("/mcp/further", any(greet).layer(app.further()))
+                .layer(app.guard()),
+        )
+        .route_service("/mcp/rpc", app.own().layer(app.operations().layer(Tools)))
         .merge(oauth_axum::resource_metadata([&app.resource]))
         .merge(oauth_axum::authorization_server(app.service));
     let (listener, address) = listener();
@@ -202,6 +297,15 @@ fn warp_answers_as_the_neutral_service_does() {
     let routes = guarded("/mcp", app.guard())
         .or(guarded("/mcp/write", app.writing()))
         .or(guarded("/mcp/anybody", app.guard().optional()))
+        .or(guarded("/mcp/own", app.own()))
+        .or(oauth_warp::service(
+            "/mcp/further",
+            app.guard().layer(app.further().layer(Greet)),
+        ))
+        .or(oauth_warp::service(
+            "/mcp/rpc",
+            app.own().layer(app.operations().layer(Tools)),
+        ))
         .or(oauth_warp::resource_metadata([&app.resource]))
         .or(oauth_warp::authorization_server(app.service));
     let (listener, address) = listener();
@@ -251,7 +355,7 @@ fn an_adapter_that_differs_is_found_out() {
     assert!(expected.len() >= 150, "{} requests", expected.len());
     let statuses: std::collections::BTreeSet<u16> =
         expected.iter().map(|(_, answer)| answer.status).collect();
-    for reached in [200, 201, 303, 304, 400, 401, 403, 405, 413, 414] {
+    for reached in [200, 201, 303, 304, 400, 401, 403, 405, 413, 414, 421] {
         assert!(
             statuses.contains(&reached),
             "no request is answered with {reached}"

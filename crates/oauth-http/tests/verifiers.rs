@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::{HeaderMap, Response, header};
+use http::{Request, Response, header};
 use oauth_http::resource::{
     AccessClaims, AccessTokenVerifier, Audience, BearerLayer, ProtectedResource, TokenRefused,
     VerificationError, VerifierUnavailable,
@@ -45,10 +45,9 @@ fn check(
 ) -> Result<Option<AccessClaims>, Box<Response<Bytes>>> {
     let resource = ProtectedResource::new(uri("mcp"), "https://auth.example", Scope::empty());
     let layer = BearerLayer::new(resource, verifier);
-    let mut headers = HeaderMap::new();
-    let value = format!("Bearer {token}").parse().unwrap();
-    headers.insert(header::AUTHORIZATION, value);
-    block_on(layer.check(&headers)).map_err(Box::new)
+    let request = Request::get("/mcp").header(header::AUTHORIZATION, format!("Bearer {token}"));
+    let (head, ()) = request.body(()).unwrap().into_parts();
+    block_on(layer.check(&head)).map_err(Box::new)
 }
 
 fn claims(audience: impl Into<Audience>) -> AccessClaims {

@@ -5,6 +5,7 @@
 //! the handler may believe either. Spec: MCP 2026-07-28, Streamable HTTP.
 
 mod headers;
+mod listing;
 mod message;
 
 use std::collections::HashMap;
@@ -14,6 +15,7 @@ use oauth_types::Scope;
 use crate::needs::Needs;
 
 pub use headers::{HeaderMismatch, McpHeaders};
+pub use listing::{UnreadableList, hide_tools};
 pub use message::{InvalidMessage, Message, messages};
 
 /// Which scopes each MCP operation needs, beyond what any request to the resource needs.

@@ -12,7 +12,6 @@ pub struct ProtectedResource {
     uri: ResourceUri,
     authorization_servers: Vec<String>,
     required: Scope,
-    supported: Scope,
     name: Option<String>,
     hierarchy: Hierarchy,
     documentation: Option<Link>,
@@ -59,7 +58,6 @@ impl ProtectedResource {
         let mut resource = Self {
             uri,
             authorization_servers: vec![authorization_server.into()],
-            supported: required.clone(),
             required,
             name: None,
             hierarchy: Hierarchy::default(),
@@ -132,12 +130,12 @@ impl ProtectedResource {
     }
 
     /// Its metadata document. `scopes_supported` is what any request needs and no more, because
-    /// clients without a better idea ask for all of it. Spec: RFC 9728 §2.
+    /// clients without a better idea ask for all of it. Spec: RFC 9728 §2, MCP, Refresh Tokens.
     pub fn metadata(&self) -> ProtectedResourceMetadata {
         ProtectedResourceMetadata {
             resource: self.uri.as_str().to_owned(),
             authorization_servers: self.authorization_servers.clone(),
-            scopes_supported: self.supported.iter().map(str::to_owned).collect(),
+            scopes_supported: published(&self.required).map(str::to_owned).collect(),
             bearer_methods_supported: vec!["header"],
             resource_name: self.name.clone(),
             resource_documentation: self.documentation.clone(),
@@ -160,14 +158,19 @@ impl ProtectedResource {
         if !claims.audience.includes(&self.uri) {
             return Err(Refusal::InvalidToken(TokenRefused::Audience));
         }
-        // The broader scopes are looked at only where the plain answer is no.
-        let enough = needed.are_met_by(&claims.scope)
-            || (!self.hierarchy.is_empty() && needed.are_met_by(&self.expand(&claims.scope)));
-        if enough {
+        if self.is_met(needed, &claims.scope) {
             Ok(claims)
         } else {
             Err(Refusal::InsufficientScope)
         }
+    }
+
+    /// Whether holding `held` is enough for what needs `needed`, here where some scopes include
+    /// others.
+    pub fn is_met(&self, needed: &Needs, held: &Scope) -> bool {
+        // The broader scopes are looked at only where the plain answer is no.
+        needed.are_met_by(held)
+            || (!self.hierarchy.is_empty() && needed.are_met_by(&self.expand(held)))
     }
 
     /// The value of `WWW-Authenticate` for a refusal of an operation that needs `needed`; `None`
@@ -189,6 +192,7 @@ impl ProtectedResource {
     }
 
     fn render(&self, error: &str, scope: &Scope) -> String {
+        let scope: Scope = published(scope).collect();
         format!(
             "Bearer {error}resource_metadata=\"{}\", scope=\"{scope}\"",
             self.uri.metadata_url()
@@ -196,9 +200,15 @@ impl ProtectedResource {
     }
 }
 
+/// What a client should ask for: `offline_access` is between it and its authorization server.
+fn published(scope: &Scope) -> impl Iterator<Item = &str> {
+    scope.iter().filter(|token| *token != "offline_access")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn resource() -> ProtectedResource {
         let uri = ResourceUri::parse("https://mcp.example/mcp").unwrap();
@@ -250,5 +260,64 @@ mod tests {
             resource().metadata().authorization_servers,
             ["https://auth.example/"]
         );
+    }
+
+    /// RS-PRM-7, RS-ERR-7: refresh tokens are between client and authorization server.
+    #[test]
+    fn nobody_is_told_to_ask_for_offline_access() {
+        let uri = ResourceUri::parse("https://mcp.example/mcp").unwrap();
+        let scope = |text| Scope::parse(text).unwrap();
+        let tools = scope("mcp:tools offline_access");
+        let resource = ProtectedResource::new(uri, "https://auth.example", tools.clone());
+        assert_eq!(resource.metadata().scopes_supported, ["mcp:tools"]);
+        for (needed, asked) in [(tools, "mcp:tools"), (scope("a offline_access z"), "a z")] {
+            for refusal in [Refusal::NoToken, Refusal::InsufficientScope] {
+                let challenge = resource.challenge(&refusal, &needed).unwrap();
+                let expected = format!("scope=\"{asked}\"");
+                assert!(challenge.ends_with(&expected), "{challenge}");
+            }
+        }
+    }
+
+    proptest! {
+        /// RS-ERR-9: whatever the resource and the scope are called, a reader of challenges finds the
+        /// same attributes, each once, and nothing that would end one early.
+        #[test]
+        fn challenges_keep_to_their_grammar(
+            path in "[ -~é]{0,20}",
+            query in "[ -~]{0,10}",
+            scope in "[!#-\\[\\]-~]{1,9}( [!#-\\[\\]-~]{1,9}){0,3}",
+        ) {
+            let uri = ResourceUri::parse(&format!("https://mcp.example/{path}?{query}"));
+            prop_assume!(uri.is_ok());
+            let scope = Scope::parse(&scope).unwrap();
+            let resource = ProtectedResource::new(uri.unwrap(), "https://auth.example", scope.clone());
+            for refusal in [
+                Refusal::NoToken,
+                Refusal::Malformed,
+                Refusal::InvalidToken(TokenRefused::Expired),
+                Refusal::InsufficientScope,
+            ] {
+                let challenge = resource.challenge(&refusal, &scope).unwrap();
+                let attributes = challenge.strip_prefix("Bearer ").unwrap();
+                let mut names = Vec::new();
+                let mut rest = attributes;
+                while !rest.is_empty() {
+                    let (name, after) = rest.split_once("=\"").unwrap();
+                    let (value, after) = after.split_once('"').unwrap();
+                    prop_assert!(
+                        value.bytes().all(|byte| matches!(byte, b' '..=b'~') && byte != b'\\'),
+                        "{challenge}"
+                    );
+                    names.push(name);
+                    rest = after.strip_prefix(", ").unwrap_or(after);
+                }
+                let erroneous = !matches!(refusal, Refusal::NoToken);
+                let error = ["error", "error_description"].iter().filter(|_| erroneous);
+                let expected: Vec<&str> =
+                    error.copied().chain(["resource_metadata", "scope"]).collect();
+                prop_assert_eq!(names, expected);
+            }
+        }
     }
 }

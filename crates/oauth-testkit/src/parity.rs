@@ -8,14 +8,18 @@
 //!
 //! The server under test has the issuer `https://mcp.example`, the resource
 //! `https://mcp.example/mcp` with the scopes `mcp:tools` (needed by every request) and `mcp:write`,
-//! pages as in [`Script`], and three guarded routes that take any method and answer the caller's
-//! name: `/mcp`, `/mcp/write`, which needs `mcp:write`, and `/mcp/anybody`, where tokens are
-//! optional.
+//! pages as in [`Script`], and guarded routes that take any method and answer the caller's name:
+//! `/mcp`, `/mcp/write`, which needs `mcp:write`, `/mcp/further`, which needs it beyond what the
+//! route around it needs, `/mcp/anybody`, where tokens are optional, and `/mcp/own`, which compares
+//! host and origin with the resource's. `/mcp/rpc` does that too; it answers every request with
+//! [`TOOLS`], as JSON or in the event stream [`EVENTS`], as is asked for by `Accept`, hides the tools
+//! that the caller may not call, and of its tools `write` needs `mcp:write`.
 
 mod asking;
 mod script;
 mod wire;
 
+pub use asking::{EVENTS, TOOLS};
 pub use script::{Script, transcript};
 pub use wire::over;
 
@@ -28,12 +32,19 @@ pub struct Request {
     pub method: &'static str,
     /// Path and query, character for character.
     pub target: String,
-    /// Its headers, in order; `Host` is added by whoever sends it.
+    /// Its headers, in order; whoever sends it adds `Host`, if none is there.
     pub headers: Vec<(String, Vec<u8>)>,
     /// Its body.
     pub body: Vec<u8>,
     /// Whether the body is sent in chunks, without saying how long it is.
     pub chunked: bool,
+}
+
+impl Request {
+    /// Whether a `Host` is among the headers.
+    pub fn names_its_host(&self) -> bool {
+        self.headers.iter().any(|(name, _)| name == "Host")
+    }
 }
 
 /// An answer, as far as two servers can be compared by it.

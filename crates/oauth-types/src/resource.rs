@@ -36,7 +36,9 @@ impl ResourceUri {
     pub fn parse(text: &str) -> Result<Self, InvalidResource> {
         let url = Url::parse(text).map_err(|_| InvalidResource)?;
         let secure = url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url));
-        let plain = !text.contains('#') && url.username().is_empty() && url.password().is_none();
+        // A backslash is no part of a URL (RFC 3986), and would end a challenge's quoted text early.
+        let plain =
+            !text.contains(['#', '\\']) && url.username().is_empty() && url.password().is_none();
         if !secure || !plain || url.host().is_none() {
             return Err(InvalidResource);
         }
@@ -199,6 +201,7 @@ mod tests {
             "urn:x",
             "https://u@h/",
             "https://",
+            "https://h/?a\\",
         ] {
             assert!(ResourceUri::parse(text).is_err(), "{text}");
         }

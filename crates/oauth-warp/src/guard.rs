@@ -3,11 +3,13 @@
 use std::convert::Infallible;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method};
-use oauth_http::resource::{AccessClaims, BearerLayer};
+use http::Request;
+use oauth_http::resource::{AccessClaims, BearerLayer, Lasting};
 use warp::reject::Reject;
 use warp::reply::Response;
 use warp::{Filter, Rejection, Reply};
+
+use crate::mount::{head, streaming};
 
 /// A request was not let through. [`guarded`] turns it into the answer with its challenge; a
 /// program that forgets that answers 500, and lets nobody in.
@@ -45,21 +47,18 @@ pub fn optional_claims(
 ) -> impl Filter<Extract = (Option<AccessClaims>,), Error = Rejection> + Clone + Send + Sync + use<>
 {
     let guard = guard.clone();
-    let headers = warp::method().and(warp::header::headers_cloned());
-    headers.and_then(move |method: Method, headers: HeaderMap| {
+    head().and_then(move |request: Request<()>| {
         let guard = guard.clone();
         async move {
-            let checked = match guard.preflight(&method, &headers) {
-                Some(answer) => Err(answer),
-                None => guard.check(&headers).await,
-            };
+            let checked = guard.check(&request.into_parts().0).await;
             checked.map_err(|answer| warp::reject::custom(Refused(answer)))
         }
     })
 }
 
-/// Answers what [`claims`] refuses, and the preflights of routes that are there, and lets
-/// browser-based clients read everything else that `routes` answers.
+/// Answers what [`claims`] refuses, and the preflights of routes that are there, lets
+/// browser-based clients read everything else that `routes` answers, and ends its event streams
+/// where they [have to end](BearerLayer::ending_streams).
 pub fn guarded<F, R>(
     guard: &BearerLayer,
     routes: F,
@@ -75,15 +74,19 @@ where
         .or_else(|rejection| async move {
             Ok::<(Result<Response, Rejection>,), Infallible>((Err(rejection),))
         });
-    let request = warp::method().and(warp::header::headers_cloned());
-    request.and(tried).and_then(
-        move |method: Method, headers: HeaderMap, tried: Result<Response, Rejection>| {
+    head().and(tried).and_then(
+        move |request: Request<()>, tried: Result<Response, Rejection>| {
             let guard = guard.clone();
             async move {
+                let (head, ()) = request.into_parts();
                 let rejection = match tried {
                     Ok(mut response) => {
-                        guard.finish(&mut response);
-                        return Ok(response);
+                        let end = guard.finish(&guard.asked(&head, None), &mut response);
+                        let Some(end) = end else {
+                            return Ok(response);
+                        };
+                        let (parts, body) = response.into_parts();
+                        return Ok(streaming(parts, Lasting::new(body, Some(end))));
                     }
                     Err(rejection) => rejection,
                 };
@@ -91,7 +94,7 @@ where
                     return Ok(answer.clone().into_response());
                 }
                 // A route that takes other methods only is there all the same.
-                match guard.preflight(&method, &headers) {
+                match guard.preflight(&head) {
                     Some(answer) if !rejection.is_not_found() => Ok(answer.into_response()),
                     _ => Err(rejection),
                 }

@@ -43,7 +43,8 @@ pub use mount::{Body, service};
 
 #[cfg(feature = "resource")]
 pub use oauth_http::resource::{
-    AccessClaims, AccessTokenVerifier, BearerLayer, ProtectedResource, ResourceService,
+    AccessClaims, AccessTokenVerifier, AllowedOrigins, BearerLayer, ProtectedResource,
+    ResourceService,
 };
 #[cfg(feature = "server")]
 pub use oauth_http::server::{Interaction, OAuthService};

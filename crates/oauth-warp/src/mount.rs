@@ -75,19 +75,35 @@ where
                 let Ok(answer) = service.call(head.map(|()| body)).await;
                 let (parts, body) = answer.into_parts();
                 // What is whole keeps its length.
-                let mut response = match body.size_hint().exact() {
-                    Some(_) => match body.collect().await {
-                        Ok(body) => http::Response::new(body.to_bytes()).into_response(),
-                        Err(_) => return Err(warp::reject::custom(BrokeOff)),
-                    },
-                    None => warp::reply::stream(BodyDataStream::new(body)).into_response(),
-                };
-                *response.status_mut() = parts.status;
-                *response.headers_mut() = parts.headers;
-                Ok(response)
+                if body.size_hint().exact().is_none() {
+                    return Ok(streaming(parts, body));
+                }
+                match body.collect().await {
+                    Ok(body) => {
+                        let body = http::Response::new(body.to_bytes());
+                        Ok(with_head(parts, body.into_response()))
+                    }
+                    Err(_) => Err(warp::reject::custom(BrokeOff)),
+                }
             }
         },
     )
+}
+
+/// An answer whose body is sent as it comes.
+pub(crate) fn streaming<B>(head: http::response::Parts, body: B) -> Response
+where
+    B: http_body::Body<Data = Bytes> + Send + Sync + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>> + Send,
+{
+    let body = warp::reply::stream(BodyDataStream::new(body));
+    with_head(head, body.into_response())
+}
+
+fn with_head(head: http::response::Parts, mut response: Response) -> Response {
+    *response.status_mut() = head.status;
+    *response.headers_mut() = head.headers;
+    response
 }
 
 /// The service's answer broke off before any of it was sent. Answers 500.
@@ -123,10 +139,22 @@ pub fn resource_metadata<'a>(
         .boxed()
 }
 
-/// The head of a request whose path is served, rebuilt from what warp tells of it.
+/// The head of a request whose path is served.
 fn matching(
     serves: impl Fn(&str) -> bool + Clone + Send + Sync + 'static,
 ) -> impl Filter<Extract = (Request<()>,), Error = Rejection> + Clone + Send + Sync {
+    warp::path::full()
+        .and_then(move |path: warp::path::FullPath| {
+            let found = serves(path.as_str());
+            async move { found.then_some(()).ok_or_else(warp::reject::not_found) }
+        })
+        .untuple_one()
+        .and(head())
+}
+
+/// The head of a request, rebuilt from what warp tells of it.
+pub(crate) fn head()
+-> impl Filter<Extract = (Request<()>,), Error = Rejection> + Clone + Send + Sync {
     let query = warp::query::raw()
         .map(Some)
         .or(warp::any().map(|| None))
@@ -134,18 +162,14 @@ fn matching(
     // A host that cannot be read is judged where every other header is, not refused here.
     let host = warp::host::optional().or(warp::any().map(|| None)).unify();
     warp::path::full()
-        .and_then(move |path: warp::path::FullPath| {
-            let found = serves(path.as_str());
-            async move { found.then_some(path).ok_or_else(warp::reject::not_found) }
-        })
         .and(query)
         .and(warp::method())
         .and(warp::header::headers_cloned())
         .and(host)
-        .and_then(head)
+        .and_then(rebuild)
 }
 
-async fn head(
+async fn rebuild(
     path: warp::path::FullPath,
     query: Option<String>,
     method: Method,

@@ -10,8 +10,9 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use oauth_axum::{BearerLayer, OAuthService, ProtectedResource};
+use oauth_axum::{AllowedOrigins, BearerLayer, OAuthService, ProtectedResource};
 use oauth_core::types::Scope;
+use oauth_core::types::env::SystemClock;
 use oauth_http::resource::{OperationLayer, OperationPolicy};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -38,9 +39,13 @@ pub(crate) struct Application {
 }
 
 impl Application {
-    /// Every request needs a token for this resource.
+    /// Every request needs a token for this resource, is meant for this host, and comes from no web
+    /// page but those of programs on this machine, such as the MCP Inspector. A stream ends with the
+    /// token that opened it.
     fn guard(&self) -> BearerLayer {
         BearerLayer::new(self.resource.clone(), self.service.clone())
+            .origins(AllowedOrigins::of(self.resource.uri()))
+            .ending_streams(SystemClock, tokio::time::sleep)
     }
 
     /// One tool needs more than the others: a client that lacks it is told so before the tool

@@ -125,7 +125,7 @@ async fn run(flags: Flags) -> Result<(), Box<dyn Error>> {
     // The resource server's half: every request below needs a token for it.
     let resource = ProtectedResource::new(mcp, issuer.as_str(), Scope::parse("mcp:tools")?)
         .named("Quickstart tools");
-    let (tools, stop_tools) = mcp::service(&origin);
+    let (tools, stop_tools) = mcp::service();
     let application = Application {
         service,
         resource,

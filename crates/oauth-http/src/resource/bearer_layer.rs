@@ -2,28 +2,38 @@
 //! for frameworks that have middleware of another kind.
 
 use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderValue};
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode, request};
 use http_body::Body;
-use http_body_util::{Either, Full};
-use oauth_resource::{AccessTokenVerifier, Needs, ProtectedResource, Refusal, bearer_token};
-use oauth_types::{AccessClaims, Scope};
+use http_body_util::Either;
+use oauth_resource::{
+    AccessTokenVerifier, AllowedOrigins, Needs, ProtectedResource, Refusal, bearer_token,
+};
+use oauth_types::env::Clock;
+use oauth_types::{AccessClaims, Scope, Timestamp};
 use tower_layer::Layer;
 use tower_service::Service;
 
+use super::answer::{Answer, AnswerFuture, ours, ready};
+use super::origin;
+use super::stream_end::{Lasting, StreamEnd, Timer};
 use crate::document::{allow_any_origin, no_store};
+
+/// How often the token of an open stream is verified again.
+const LOOK: Duration = Duration::from_secs(30);
 
 /// Puts [`AccessClaims`] into the extensions of requests that bring a good token, and answers all
 /// others with the right challenge.
 ///
 /// Preflights are answered before any authorization, and the challenge is exposed to
 /// browser-based clients. A request from a web page of another origin goes through only if it is
-/// authorized like any other: no cookie plays a part here.
+/// authorized like any other: no cookie plays a part here. Which pages may call at all, and for
+/// which host requests have to be meant, says [`origins`](Self::origins).
 #[derive(Clone)]
 pub struct BearerLayer {
     shared: Arc<Shared>,
@@ -34,6 +44,8 @@ struct Shared {
     verifier: Arc<dyn AccessTokenVerifier>,
     needed: Needs,
     optional: bool,
+    timer: Option<Timer>,
+    origins: Option<AllowedOrigins>,
 }
 
 impl BearerLayer {
@@ -46,6 +58,8 @@ impl BearerLayer {
                 verifier,
                 needed,
                 optional: false,
+                timer: None,
+                origins: None,
             }),
         }
     }
@@ -65,12 +79,44 @@ impl BearerLayer {
         self.but(|shared| shared.optional = true)
     }
 
+    /// Refuses requests that name another host, as one does that came by DNS rebinding, and those
+    /// of web pages that may not call this, before anybody looks at their token. An answer that any
+    /// page could read is then for the page that asked, and `Vary` says so.
+    ///
+    /// Usually `origins(AllowedOrigins::of(resource.uri()))`. No host, or two: 400. Another host:
+    /// 421. A page that may not call: 403. Spec: MCP, Streamable HTTP, Security.
+    #[must_use]
+    pub fn origins(&self, allowed: AllowedOrigins) -> Self {
+        self.but(|shared| shared.origins = Some(allowed))
+    }
+
+    /// Ends event streams (`text/event-stream`) with the token they were opened with: when it
+    /// expires, and within half a minute of its being revoked, as far as the verifier learns of
+    /// that. An outage of the verifier ends none. Other answers are left alone: they are short, or
+    /// would be cut off in the middle.
+    ///
+    /// `sleep` is the runtime's: `ending_streams(SystemClock, tokio::time::sleep)`.
+    /// Spec: OAuth 2.1 §5.2.
+    #[must_use]
+    pub fn ending_streams<S>(
+        &self,
+        clock: impl Clock + 'static,
+        sleep: impl Fn(Duration) -> S + Send + Sync + 'static,
+    ) -> Self
+    where
+        S: Future<Output = ()> + Send + 'static,
+    {
+        self.but(|shared| shared.timer = Some(Timer::new(clock, sleep)))
+    }
+
     fn but(&self, change: impl FnOnce(&mut Shared)) -> Self {
         let mut shared = Shared {
             resource: self.shared.resource.clone(),
             verifier: Arc::clone(&self.shared.verifier),
             needed: self.shared.needed.clone(),
             optional: self.shared.optional,
+            timer: self.shared.timer.clone(),
+            origins: self.shared.origins.clone(),
         };
         change(&mut shared);
         Self {
@@ -80,35 +126,85 @@ impl BearerLayer {
 
     /// What to answer to a browser's preflight, which carries no token and comes before any;
     /// `None` for a request that is none.
-    pub fn preflight(&self, method: &Method, headers: &HeaderMap) -> Option<Response<Bytes>> {
-        let is_one = method == Method::OPTIONS
-            && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
-        is_one.then(preflight)
+    pub fn preflight(&self, head: &request::Parts) -> Option<Response<Bytes>> {
+        let is_one = head.method == Method::OPTIONS
+            && head
+                .headers
+                .contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+        if !is_one {
+            return None;
+        }
+        let refused = self.shared.refuse_origin(head);
+        Some(refused.unwrap_or_else(|| self.shared.narrowed(head, preflight())))
     }
 
-    /// The claims of the token that a request's headers bring, `None` only where tokens are
-    /// [optional](Self::optional).
+    /// The claims of the token that a request brings, `None` only where tokens are
+    /// [optional](Self::optional). A token in the query is none, and beside another one too many.
     ///
     /// # Errors
-    /// The answer to a request that is not let through.
+    /// The answer to a request that is not let through, and to a preflight.
     pub async fn check(
         &self,
-        headers: &HeaderMap,
+        head: &request::Parts,
     ) -> Result<Option<AccessClaims>, Response<Bytes>> {
-        match self.shared.admit(headers).await {
+        let shared = &self.shared;
+        if let Some(answer) = self.preflight(head).or_else(|| shared.refuse_origin(head)) {
+            return Err(answer);
+        }
+        match shared.admit(head).await {
             Ok(claims) => Ok(Some(claims)),
-            Err(Refusal::NoToken) if self.shared.optional => Ok(None),
-            Err(refusal) => Err(self.shared.refuse(&refusal)),
+            Err(Refusal::NoToken) if shared.optional => Ok(None),
+            Err(refusal) => Err(shared.narrowed(head, shared.refuse(&refusal))),
+        }
+    }
+
+    /// What of a request [`finish`](Self::finish) wants to know, with the claims that
+    /// [`check`](Self::check) gave. Without them a token is verified again, once there is a stream
+    /// that has to end with it.
+    pub fn asked(&self, head: &request::Parts, claims: Option<&AccessClaims>) -> Asked {
+        let header = |name, wanted: bool| {
+            let found = wanted.then(|| head.headers.get(name));
+            found.flatten().cloned()
+        };
+        Asked {
+            origin: header(header::ORIGIN, self.shared.origins.is_some()),
+            authorization: header(header::AUTHORIZATION, self.shared.timer.is_some()),
+            expiry: claims.map(|claims| claims.expires_at),
         }
     }
 
     /// Lets browser-based clients read the answer to a request that was let through, unless the
-    /// application has rules of its own for that.
-    pub fn finish<B>(&self, response: &mut Response<B>) {
+    /// application has rules of its own for that. What it returns is for [`Lasting`]: what ends the
+    /// answer, where it is an event stream that [has to end](Self::ending_streams).
+    pub fn finish<B: Body>(&self, asked: &Asked, response: &mut Response<B>) -> Option<StreamEnd> {
         let headers = response.headers_mut();
         if !headers.contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN) {
             expose(headers);
         }
+        self.shared.narrow(headers, asked.origin.as_ref());
+        let timer = self.shared.timer.as_ref()?;
+        let token = asked.authorization.as_ref()?;
+        let is_open = media_type(response.headers()).eq_ignore_ascii_case(b"text/event-stream")
+            && response.body().size_hint().exact().is_none()
+            && !response.body().is_end_stream();
+        is_open.then(|| {
+            let (shared, timer) = (Arc::clone(&self.shared), timer.clone());
+            StreamEnd::when(watch(shared, timer, token.clone(), asked.expiry))
+        })
+    }
+}
+
+/// What of a request its answer depends on.
+#[derive(Clone, Default)]
+pub struct Asked {
+    origin: Option<HeaderValue>,
+    authorization: Option<HeaderValue>,
+    expiry: Option<Timestamp>,
+}
+
+impl std::fmt::Debug for Asked {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Asked").finish_non_exhaustive()
     }
 }
 
@@ -146,12 +242,6 @@ impl<S: std::fmt::Debug> std::fmt::Debug for Bearer<S> {
     }
 }
 
-/// An answer of ours, whole, or of the service behind, with its own body.
-pub type Answer<B> = Response<Either<Full<Bytes>, B>>;
-
-/// The answer to come.
-pub type AnswerFuture<B, E> = Pin<Box<dyn Future<Output = Result<Answer<B>, E>> + Send>>;
-
 impl<S, In, Out> Service<Request<In>> for Bearer<S>
 where
     S: Service<Request<In>, Response = Response<Out>> + Clone + Send + 'static,
@@ -159,52 +249,104 @@ where
     In: Send + 'static,
     Out: Body<Data = Bytes>,
 {
-    type Response = Answer<Out>;
+    type Response = Answer<Lasting<Out>>;
     type Error = S::Error;
-    type Future = AnswerFuture<Out, S::Error>;
+    type Future = AnswerFuture<Lasting<Out>, S::Error>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, mut request: Request<In>) -> Self::Future {
-        // The service that was polled ready is the one to call.
-        let fresh = self.inner.clone();
-        let mut inner = std::mem::replace(&mut self.inner, fresh);
+    fn call(&mut self, request: Request<In>) -> Self::Future {
+        let mut inner = ready(&mut self.inner);
         let layer = self.layer.clone();
         Box::pin(async move {
-            if let Some(answer) = layer.preflight(request.method(), request.headers()) {
-                return Ok(ours(answer));
+            let (mut head, body) = request.into_parts();
+            let claims = match layer.check(&head).await {
+                Ok(claims) => claims,
+                Err(answer) => return Ok(ours(answer)),
+            };
+            if let Some(token) = head.headers.get_mut(header::AUTHORIZATION) {
+                // Whoever logs the request's headers does not log this one.
+                token.set_sensitive(true);
             }
-            match layer.check(request.headers()).await {
-                Ok(claims) => {
-                    // What was in the extensions before was put there by nobody who checked.
-                    request.extensions_mut().remove::<AccessClaims>();
-                    if let Some(claims) = claims {
-                        request.extensions_mut().insert(claims);
-                    }
-                    let mut response = inner.call(request).await?;
-                    layer.finish(&mut response);
-                    Ok(response.map(Either::Right))
-                }
-                Err(answer) => Ok(ours(answer)),
+            let asked = layer.asked(&head, claims.as_ref());
+            // What was in the extensions before was put there by nobody who checked.
+            head.extensions.remove::<AccessClaims>();
+            if let Some(claims) = claims {
+                head.extensions.insert(claims);
             }
+            let mut response = inner.call(Request::from_parts(head, body)).await?;
+            let end = layer.finish(&asked, &mut response);
+            Ok(response.map(|body| Either::Right(Lasting::new(body, end))))
         })
     }
 }
 
-/// A whole answer.
-pub(super) fn ours<B: Body<Data = Bytes>>(answer: Response<Bytes>) -> Answer<B> {
-    answer.map(|body| Either::Left(Full::new(body)))
+/// Returns when a stream that `token` opened has to end.
+async fn watch(
+    shared: Arc<Shared>,
+    timer: Timer,
+    token: HeaderValue,
+    mut expiry: Option<Timestamp>,
+) {
+    loop {
+        if let Some(expiry) = expiry
+            && timer.reached(expiry, LOOK).await
+        {
+            return;
+        }
+        match shared.verify(std::iter::once(token.as_bytes())).await {
+            Ok(claims) => expiry = Some(claims.expires_at),
+            // Nobody said that the token is no longer good; when it ends is known, mostly.
+            Err(Refusal::Unavailable(_)) if expiry.is_some() => {}
+            Err(Refusal::Unavailable(_)) => timer.sleep(LOOK).await,
+            Err(_) => return,
+        }
+    }
+}
+
+/// Type and subtype, without parameters.
+pub(super) fn media_type(headers: &HeaderMap) -> &[u8] {
+    let value = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
+    let mut parts = value.unwrap_or_default().split(|byte| *byte == b';');
+    parts.next().unwrap_or_default().trim_ascii()
 }
 
 impl Shared {
-    async fn admit(&self, headers: &HeaderMap) -> Result<AccessClaims, Refusal> {
-        let values = headers
-            .get_all(header::AUTHORIZATION)
-            .iter()
-            .map(HeaderValue::as_bytes);
-        let token = bearer_token(values).map_err(|_| Refusal::Malformed)?;
+    fn refuse_origin(&self, head: &request::Parts) -> Option<Response<Bytes>> {
+        origin::refusal(self.origins.as_ref()?, head)
+    }
+
+    fn narrow(&self, headers: &mut HeaderMap, page: Option<&HeaderValue>) {
+        let named = self.origins.as_ref();
+        if named.is_some_and(|origins| !origins.allows_any_origin()) {
+            origin::narrow(headers, page);
+        }
+    }
+
+    fn narrowed(&self, head: &request::Parts, mut answer: Response<Bytes>) -> Response<Bytes> {
+        self.narrow(answer.headers_mut(), head.headers.get(header::ORIGIN));
+        answer
+    }
+
+    async fn admit(&self, head: &request::Parts) -> Result<AccessClaims, Refusal> {
+        let in_query = |query: &str| {
+            let mut pairs = query.split('&');
+            pairs.any(|pair| pair.starts_with("access_token="))
+        };
+        let values = head.headers.get_all(header::AUTHORIZATION);
+        if values.iter().next().is_some() && head.uri.query().is_some_and(in_query) {
+            return Err(Refusal::Malformed);
+        }
+        self.verify(values.iter().map(HeaderValue::as_bytes)).await
+    }
+
+    async fn verify(
+        &self,
+        authorizations: impl Iterator<Item = &[u8]>,
+    ) -> Result<AccessClaims, Refusal> {
+        let token = bearer_token(authorizations).map_err(|_| Refusal::Malformed)?;
         let token = token.ok_or(Refusal::NoToken)?;
         self.resource
             .admit(&*self.verifier, token, &self.needed)

@@ -5,6 +5,8 @@ use serde_json::{Map, Value};
 
 /// Messages of one batch.
 const MOST_MESSAGES: usize = 100;
+/// The first revision of the protocol whose lists say who may cache them. Revisions are dates.
+const FIRST_CACHED: &str = "2026-07-28";
 
 /// One JSON-RPC message.
 #[derive(Debug, Clone, PartialEq)]
@@ -79,6 +81,13 @@ impl Message {
         let arguments = self.0.get("params")?.get("arguments")?;
         path.iter()
             .try_fold(arguments, |held, member| held.get(member))
+    }
+
+    /// Whether it asks for tools, and if so, whether by a revision of the protocol in which a list
+    /// says who may cache it.
+    pub fn lists_tools(&self) -> Option<bool> {
+        let cached = |version: &str| version >= FIRST_CACHED;
+        (self.method() == Some("tools/list")).then(|| self.protocol_version().is_some_and(cached))
     }
 
     /// The revision of the protocol that the message itself names.

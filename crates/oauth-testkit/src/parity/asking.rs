@@ -4,6 +4,17 @@ use super::Request;
 
 pub(super) const FORM: &str = "application/x-www-form-urlencoded";
 
+/// What an MCP server answers that is asked for its tools.
+pub const TOOLS: &str =
+    r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"read"},{"name":"write"}],"ttlMs":0}}"#;
+
+/// The same in an event stream, among other events.
+pub const EVENTS: [&str; 3] = [
+    ": hello\n\n",
+    "id: 1\ndata: {\"jsonrpc\":\"2.0\",\"id\":1,\ndata: \"result\":{\"tools\":[{\"name\":\"read\"},",
+    "{\"name\":\"write\"}]}}\n\ndata: bye\n\n",
+];
+
 pub(super) fn request(about: &str, method: &'static str, target: &str) -> Request {
     Request {
         about: about.to_owned(),

@@ -16,7 +16,10 @@ pub fn over(server: SocketAddr, request: &Request) -> Answer {
         .set_read_timeout(Some(Duration::from_secs(10)))
         .expect("a timeout can be set");
     let mut head = format!("{} {} HTTP/1.1\r\n", request.method, request.target).into_bytes();
-    head.extend_from_slice(b"Host: mcp.example\r\nConnection: close\r\n");
+    if !request.names_its_host() {
+        head.extend_from_slice(b"Host: mcp.example\r\n");
+    }
+    head.extend_from_slice(b"Connection: close\r\n");
     for (name, value) in &request.headers {
         head.extend_from_slice(name.as_bytes());
         head.extend_from_slice(b": ");
