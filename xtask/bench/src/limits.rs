@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 
 use crate::Fallible;
 
-const FIXED: &str = r#"{"subject":"alice","client_id":"c_0000000000000000000000","scope":"mcp:tools mcp:write","audience":"http://127.0.0.1:3000/mcp","issuer":"http://127.0.0.1:3000","expires_at":1800000000,"padding":"xxxxx"}"#;
+pub(crate) const FIXED: &str = r#"{"subject":"alice","client_id":"c_0000000000000000000000","scope":"mcp:tools mcp:write","audience":"http://127.0.0.1:3000/mcp","issuer":"http://127.0.0.1:3000","expires_at":1800000000,"padding":"xxxxx"}"#;
 
 const SHARDS: usize = 64;
 type Shards = Arc<Vec<Mutex<HashMap<[u8; 32], u64>>>>;

@@ -1,6 +1,7 @@
 //! Server CPU per request of the quickstart beside the least that a framework can do, and the
 //! stores beside bare statements: in one run, in turn, as ratios. See `docs/performance.md` for what the figures mean.
 
+mod bearer;
 mod limits;
 mod load;
 mod oauth;
@@ -36,23 +37,29 @@ enum Limit {
 async fn main() -> Fallible<()> {
     let mut args = std::env::args().skip(1);
     let (mut rounds, mut requests) = (3usize, 20_000usize);
+    let mut signed = false;
     let mut quickstart = "target/release/quickstart".to_owned();
     while let Some(arg) = args.next() {
         let mut value = || args.next().ok_or(format!("{arg} needs a value"));
         match arg.as_str() {
             "limits" => return limits::serve().await,
+            "bearer" => return bearer::serve().await,
+            "--bearer" => signed = true,
             "--stores" => return stores::measure(args).await,
             "--rounds" => rounds = value()?.parse()?,
             "--requests" => requests = value()?.parse()?,
             "--quickstart" => quickstart = value()?,
             _ => {
                 return Err(format!(
-                    "unknown argument {arg}; --rounds N --requests N --quickstart PATH, or \
+                    "unknown argument {arg}; --rounds N --requests N --quickstart PATH --bearer, or \
                      --stores"
                 )
                 .into());
             }
         }
+    }
+    if signed {
+        return bearer::measure(rounds, requests).await;
     }
     let own = std::env::current_exe()?.display().to_string();
     let limits = Server::start(&own, &["limits"]).await?;
