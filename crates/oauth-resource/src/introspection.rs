@@ -71,7 +71,8 @@ pub struct Introspection {
 /// Why there is no answer about a token.
 #[derive(Debug, thiserror::Error)]
 enum Unanswered {
-    #[error("{0}, which is needed to introspect tokens:\n{report}", report = .0.report())]
+    // The report is in the log already, once and not for each request.
+    #[error("{0}, which says where tokens are introspected")]
     NoMetadata(NoMetadata),
     #[error("the metadata of {0} has no usable introspection_endpoint")]
     NoEndpoint(Issuer),

@@ -1,5 +1,6 @@
 //! Endpoints that answer, do not, or answer something else.
 
+use futures_util::FutureExt;
 use futures_util::future::join_all;
 use oauth_testkit::{Documents, FixedClock, block_on};
 use oauth_types::{ClientId, Issuer, SecretText};
@@ -256,6 +257,34 @@ fn a_crowd_is_asked_about_a_few_at_a_time() {
     let all = tokens.iter().map(|token| world.introspection.verify(token));
     assert!(block_on(join_all(all)).iter().all(Result::is_ok));
     assert_eq!(world.web.take_asked(), 100);
+}
+
+/// Whoever has waited for five seconds is turned away when their turn comes: nobody is there any more
+/// who waits for that answer, and others have waited for less.
+#[test]
+fn a_slow_endpoint_makes_nobody_wait_for_ever() {
+    let world = world();
+    world.answers(200, active().to_string());
+    world.web.pause(5);
+    let introspection = introspecting_at_once(&world, 1);
+    let mut slow = Box::pin(introspection.verify("slow"));
+    let mut late = Box::pin(introspection.verify("late"));
+    assert!((&mut slow).now_or_never().is_none());
+    assert!((&mut late).now_or_never().is_none());
+    world.wait(6);
+    assert!(block_on(slow).is_ok());
+    match tell(block_on(late)) {
+        Told::Unavailable { cause, .. } => assert!(cause.contains("too many"), "{cause}"),
+        told => panic!("{told:?}"),
+    }
+    assert_eq!(world.web.take_asked(), 1);
+}
+
+fn introspecting_at_once(world: &World, requests: usize) -> Introspection {
+    let metadata = IssuerMetadata::of(Issuer::parse(ISSUER).unwrap());
+    let metadata = metadata.with_introspection_endpoint(ENDPOINT).unwrap();
+    let issuer = DiscoveredIssuer::given(metadata);
+    introspecting(&world.web, &world.clock, issuer).at_once(requests)
 }
 
 /// RS-TOK-10: with a cache in front, one thousand requests with one token are one question.
