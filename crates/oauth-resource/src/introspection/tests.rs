@@ -218,7 +218,14 @@ fn an_endpoint_that_is_away_is_asked_once_in_three_seconds() {
 /// What a token alone can provoke shuts nobody else out.
 #[test]
 fn answers_to_hostile_tokens_do_not_count_as_an_outage() {
-    for (status, body) in [(400, ""), (500, ""), (200, "nonsense"), (200, "{}")] {
+    let huge = "x".repeat(100_000);
+    for (status, body) in [
+        (400, ""),
+        (500, ""),
+        (200, "nonsense"),
+        (200, "{}"),
+        (200, &huge),
+    ] {
         let world = world();
         world.answers(status, body);
         for _ in 0..100 {
@@ -227,6 +234,29 @@ fn answers_to_hostile_tokens_do_not_count_as_an_outage() {
         assert_eq!(world.web.take_asked(), 100, "{status}");
         world.answers(200, active().to_string());
         assert_eq!(world.verify("honest"), Told::Good);
+    }
+}
+
+/// A transport that has too much to do has asked nobody, and says nothing of the endpoint.
+#[test]
+fn what_was_not_asked_is_no_outage() {
+    struct Busy;
+    #[async_trait]
+    impl Outbound for Busy {
+        async fn fetch(&self, _: &Fetch<'_>) -> Result<Fetched, OutboundError> {
+            Err(OutboundError::Busy)
+        }
+    }
+    let World { web, clock, .. } = world();
+    let metadata = IssuerMetadata::of(Issuer::parse(ISSUER).unwrap());
+    let metadata = metadata.with_introspection_endpoint(ENDPOINT).unwrap();
+    let mut introspection = introspecting(&web, &clock, DiscoveredIssuer::given(metadata));
+    introspection.outbound = Arc::new(Busy);
+    for _ in 0..10 {
+        match tell(block_on(introspection.verify("token"))) {
+            Told::Unavailable { cause, .. } => assert!(cause.contains("allow more"), "{cause}"),
+            told => panic!("{told:?}"),
+        }
     }
 }
 
