@@ -18,11 +18,11 @@ pub(super) enum Purpose {
 }
 
 impl Purpose {
-    /// KiB of pages to remember. What one connection writes makes all others forget theirs, so
-    /// those that read do not need many.
+    /// KiB of pages to remember. What one connection writes makes all others forget theirs, and
+    /// forgetting costs what there is room for: those that read keep what leads to the rows.
     const fn cache(self) -> i64 {
         match self {
-            Self::Reading => 2 << 10,
+            Self::Reading => 1 << 10,
             Self::Writing => 32 << 10,
         }
     }

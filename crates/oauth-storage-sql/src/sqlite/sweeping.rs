@@ -13,10 +13,10 @@ use super::queue::Reply;
 use crate::driver::Value;
 
 /// How long a slice should keep others from writing, its commit included.
-const SLICE: Duration = Duration::from_millis(4);
+const SLICE: Duration = Duration::from_millis(10);
 
 /// While others write, a slice is followed by so many times as long without one.
-const REST: u32 = 9;
+const REST: u32 = 7;
 
 /// The first slice, before it is known what a row costs.
 const FIRST: u64 = 8;
