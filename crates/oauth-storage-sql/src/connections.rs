@@ -136,11 +136,6 @@ impl<O: Open> Connections<O> {
         self.turns.is_closed()
     }
 
-    /// Keeps a connection that was opened elsewhere.
-    pub(crate) fn put_in(&self, connection: O::Connection) {
-        self.put_back(connection, self.generation.load(Ordering::SeqCst));
-    }
-
     fn put_back(&self, connection: O::Connection, generation: u64) {
         if generation == self.generation.load(Ordering::SeqCst) {
             let since = Instant::now();

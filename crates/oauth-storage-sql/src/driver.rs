@@ -5,7 +5,7 @@ use std::future::Future;
 use oauth_storage::StorageError;
 use sqlx::{Arguments, Encode, Type};
 
-use crate::statements::Dialect;
+use crate::statements::{Dialect, Statements};
 
 /// A value for a placeholder.
 #[derive(Debug, Clone, Copy)]
@@ -54,6 +54,31 @@ pub(crate) trait Driver: Send + Sync + 'static {
         statement: &'static str,
         values: &[Value<'_>],
     ) -> impl Future<Output = Result<u64, StorageError>> + Send;
+
+    /// Runs [`Statements::replace`].
+    fn replace(
+        &self,
+        statements: &'static Statements,
+        values: &[Value<'_>],
+    ) -> impl Future<Output = Result<u64, StorageError>> + Send {
+        self.write(&statements.replace, values)
+    }
+
+    /// Runs [`Statements::sweep`], perhaps in several pieces: each is whole or was not begun. Fails
+    /// only if nothing is gone.
+    fn sweep(
+        &self,
+        statements: &'static Statements,
+        tenant: &str,
+        before: i64,
+        limit: u64,
+    ) -> impl Future<Output = Result<u64, StorageError>> + Send {
+        async move {
+            let limit = Value::Number(i64::try_from(limit).unwrap_or(i64::MAX));
+            let values = [Value::Text(tenant), Value::Number(before), limit];
+            self.write(&statements.sweep, &values).await
+        }
+    }
 
     /// Runs a statement that reads what was last acknowledged.
     fn read(

@@ -41,17 +41,18 @@
 #[cfg(not(any(feature = "sqlite", feature = "postgres", feature = "mysql")))]
 compile_error!("choose a dialect: `sqlite`, `postgres` or `mysql`");
 
+#[cfg(any(feature = "postgres", feature = "mysql"))]
 mod asking;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
 mod connections;
 mod driver;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
 mod finish;
 mod key;
 mod schema;
 mod statements;
 mod storage;
 mod table;
-#[cfg(feature = "sqlite")]
-mod together;
 
 #[cfg(feature = "mysql")]
 mod mysql;

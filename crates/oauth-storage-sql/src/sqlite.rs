@@ -1,30 +1,31 @@
 //! SQLite: one file, one writer, several readers.
 
 mod error;
+mod file;
 mod migrations;
+mod queue;
+mod readers;
+mod sweeping;
 mod writer;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use oauth_storage::{StorageError, StorageErrorKind};
+use oauth_storage::StorageError;
 use oauth_types::TenantId;
 use oauth_types::env::{Entropy, OsEntropy};
-use sqlx::sqlite::{
-    SqliteArguments, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous,
-};
-use sqlx::{ConnectOptions, Row as _};
-use tokio::time::Instant;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode};
+use sqlx::{ConnectOptions, Connection};
 
 pub use self::error::OpenError;
 
-use self::error::{is_broken, meaning_of_read};
+use self::file::{File, Purpose};
+use self::readers::Readers;
+use self::sweeping::Sweep;
 use self::writer::Writer;
-use crate::connections::{Connections, NoConnection, Open};
-use crate::driver::{self, Driver, Row, Value};
-use crate::finish::finish;
-use crate::statements::Dialect;
+use crate::driver::{Driver, Row, Value};
+use crate::statements::{Dialect, Statements};
 use crate::storage::delegate;
 use crate::table::Tables;
 
@@ -112,25 +113,24 @@ impl SqliteStorage {
         file: impl AsRef<Path>,
         settings: SqliteSettings,
     ) -> Result<Self, OpenError> {
-        let file = path_of(file.as_ref())?;
-        make_private(&file)?;
+        let path = path_of(file.as_ref())?;
+        make_private(&path)?;
         let options = SqliteConnectOptions::new()
-            .filename(&file)
+            .filename(&path)
             .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
             .busy_timeout(settings.patience)
-            // The bundles of the writer.
-            .statement_cache_capacity(512)
             .disable_statement_logging();
-        let first = migrations::connect_and_migrate(&options, &file).await?;
-        let reading = options.clone().pragma("query_only", "ON");
-        let writing = Connections::new(File(options), 1);
-        writing.put_in(first);
-        let connected = Connected {
-            writer: Writer::new(writing, settings.patience),
-            readers: Connections::new(File(reading), settings.readers),
+        let first = migrations::connect_and_migrate(&options, &path).await?;
+        let file = File {
+            path: path.clone(),
             patience: settings.patience,
         };
+        let readers = settings.readers.clamp(1, 1000);
+        let open = move || Connected::open(&file, readers);
+        let opened = tokio::task::spawn_blocking(open).await;
+        let connected = opened.map_err(|error| OpenError::cannot_open(&path, error))??;
+        // Nothing is lost with a connection that does not close well.
+        first.close().await.ok();
         Ok(Self(Tables::new(connected, settings.entropy)))
     }
 
@@ -145,7 +145,7 @@ impl SqliteStorage {
     pub async fn close(&self) {
         let connected = self.0.driver();
         connected.readers.close().await;
-        connected.writer.connections().close().await;
+        connected.writer.close().await;
     }
 }
 
@@ -155,32 +155,21 @@ delegate! { SqliteStorage, 0 }
 /// by chance to try again; other processes are waited for inside SQLite.
 struct Connected {
     writer: Writer,
-    readers: Arc<Connections<File>>,
-    patience: Duration,
+    readers: Readers,
 }
 
-/// How to open the file. A connection is a thread of this process, so it works as long as it is there.
-struct File(SqliteConnectOptions);
-
-impl Open for File {
-    type Connection = SqliteConnection;
-    const TRUSTED: Duration = Duration::MAX;
-
-    async fn open(&self) -> Result<SqliteConnection, sqlx::Error> {
-        self.0.connect().await
+impl Connected {
+    fn open(file: &File, readers: usize) -> Result<Self, OpenError> {
+        let failed = |error| OpenError::of(&file.path, error);
+        let no_thread = |error| OpenError::cannot_open(&file.path, error);
+        let writing = file.open(Purpose::Writing).map_err(failed)?;
+        let reading = (0..readers).map(|_| file.open(Purpose::Reading));
+        let reading = reading.collect::<Result<_, _>>().map_err(failed)?;
+        Ok(Self {
+            writer: Writer::start(file, writing).map_err(no_thread)?,
+            readers: Readers::start(file, reading).map_err(no_thread)?,
+        })
     }
-
-    async fn works(&self, _: &mut SqliteConnection) -> bool {
-        true
-    }
-}
-
-fn no_connection(error: NoConnection) -> StorageError {
-    let kind = match &error {
-        NoConnection::Failed(error) => meaning_of_read(error),
-        _ => StorageErrorKind::Unavailable,
-    };
-    StorageError::new(kind, error)
 }
 
 impl Driver for Connected {
@@ -191,7 +180,35 @@ impl Driver for Connected {
         statement: &'static str,
         values: &[Value<'_>],
     ) -> Result<u64, StorageError> {
-        self.writer.write(statement, values).await
+        self.writer.write(statement, None, values).await
+    }
+
+    /// SQLite writes the entry of an index again whose column is set, even to what it was.
+    async fn replace(
+        &self,
+        statements: &'static Statements,
+        values: &[Value<'_>],
+    ) -> Result<u64, StorageError> {
+        let (replace, keep_date) = (&statements.replace, statements.keep_date.as_deref());
+        let otherwise = keep_date.is_some().then_some(&**replace);
+        let first = keep_date.unwrap_or(replace);
+        self.writer.write(first, otherwise, values).await
+    }
+
+    async fn sweep(
+        &self,
+        statements: &'static Statements,
+        tenant: &str,
+        before: i64,
+        limit: u64,
+    ) -> Result<u64, StorageError> {
+        let sweep = Sweep {
+            statement: &statements.sweep,
+            tenant: tenant.into(),
+            before,
+            limit,
+        };
+        self.writer.sweep(sweep).await
     }
 
     async fn read(
@@ -199,29 +216,8 @@ impl Driver for Connected {
         statement: &'static str,
         values: &[Value<'_>],
     ) -> Result<Vec<Row>, StorageError> {
-        let arguments: SqliteArguments = driver::arguments(values)
-            .map_err(|why| StorageError::new(StorageErrorKind::Unavailable, why))?;
-        let query = sqlx::query_with(statement, arguments);
-        let deadline = Instant::now() + self.patience;
-        let mut taken = self.readers.take(deadline).await.map_err(no_connection)?;
-        finish(async move {
-            let rows = query.fetch_all(taken.get()).await;
-            if !rows.as_ref().is_err_and(is_broken) {
-                taken.put_back();
-            }
-            rows.and_then(|rows| rows.into_iter().map(row).collect())
-                .map_err(|error| StorageError::new(meaning_of_read(&error), error))
-        })
-        .await
+        self.readers.read(statement, values).await
     }
-}
-
-fn row(row: sqlx::sqlite::SqliteRow) -> Result<Row, sqlx::Error> {
-    Ok(Row {
-        id: row.try_get(0)?,
-        revision: row.try_get(1)?,
-        doc: row.try_get(2)?,
-    })
 }
 
 fn path_of(given: &Path) -> Result<PathBuf, OpenError> {
@@ -246,33 +242,5 @@ fn make_private(file: &Path) -> Result<(), OpenError> {
         Ok(_) => Ok(()),
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
         Err(source) => Err(OpenError::cannot_open(file, source)),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A power cut after the acknowledgement must not take the write back.
-    #[test]
-    fn every_commit_is_synced() {
-        let file = std::env::temp_dir().join(format!("oauth-sync-{}.sqlite", std::process::id()));
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
-        runtime.block_on(async {
-            let storage = SqliteStorage::open(&file).await.unwrap();
-            let connections = storage.0.driver().writer.connections();
-            let soon = Instant::now() + Duration::from_secs(5);
-            let mut writer = connections.take(soon).await.unwrap();
-            let level: Result<i64, _> = sqlx::query_scalar("PRAGMA synchronous")
-                .fetch_one(writer.get())
-                .await;
-            assert_eq!(level.unwrap(), 2);
-            drop(writer);
-            storage.close().await;
-        });
-        std::fs::remove_file(&file).unwrap();
     }
 }

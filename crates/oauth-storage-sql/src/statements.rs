@@ -30,6 +30,9 @@ pub(crate) struct Statements {
     /// doc, retain_until, tenant, id, revision, subject, client: for a record that stays under
     /// what it is listed by, which is nearly every replacement. It leaves those indexes alone.
     pub(crate) replace: String,
+    /// The values of `replace`, for a record that keeps its date as well, where that is worth a
+    /// statement of its own.
+    pub(crate) keep_date: Option<String>,
     /// doc, retain_until, subject, client, tenant, id, revision
     pub(crate) relist: String,
     /// tenant, id, revision
@@ -53,6 +56,7 @@ impl Statements {
                 "UPDATE {table} SET doc = ?1, retain_until = ?2, revision = revision + 1 \
                  WHERE tenant = ?3 AND id = ?4 AND revision = ?5 AND subject = ?6 AND client = ?7",
             ),
+            keep_date: dialect.keep_date().map(write),
             relist: write(
                 "UPDATE {table} SET doc = ?1, retain_until = ?2, subject = ?3, client = ?4, \
                  revision = revision + 1 WHERE tenant = ?5 AND id = ?6 AND revision = ?7",
@@ -88,14 +92,26 @@ impl Dialect {
         }
     }
 
+    fn keep_date(self) -> Option<&'static str> {
+        match self {
+            // The plus keeps the row from being looked up by date.
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite => Some(
+                "UPDATE {table} SET doc = ?1, revision = revision + 1 WHERE tenant = ?3 AND id = ?4 \
+                 AND revision = ?5 AND subject = ?6 AND client = ?7 AND +retain_until IS ?2",
+            ),
+            #[cfg(any(feature = "postgres", feature = "mysql"))]
+            _ => None,
+        }
+    }
+
     fn sweep(self) -> &'static str {
         match self {
             #[cfg(feature = "sqlite")]
             Self::Sqlite => {
-                // The plus keeps the outer condition from being looked up by date, which would walk
-                // through all that has had its time for each batch.
-                "DELETE FROM {table} WHERE tenant = ?1 AND +retain_until < ?2 AND id IN \
-                 (SELECT id FROM {table} WHERE tenant = ?1 AND retain_until < ?2 LIMIT ?3)"
+                // The index by date holds the rowid, so it alone is read to find the rows.
+                "DELETE FROM {table} WHERE rowid IN \
+                 (SELECT rowid FROM {table} WHERE tenant = ?1 AND retain_until < ?2 LIMIT ?3)"
             }
             // An array is made once; a list under `IN` may be made again for each row, past the
             // limit. Replicas that sweep at once lock in one order and wait for each other.
@@ -169,16 +185,18 @@ pub(crate) fn of(dialect: Dialect, kind: Kind) -> Option<&'static Statements> {
 }
 
 #[cfg(test)]
-pub(crate) fn on_rows(statements: &'static Statements) -> [&'static str; 7] {
-    [
-        &statements.find,
-        &statements.replace,
-        &statements.relist,
-        &statements.delete,
-        &statements.by_subject,
-        &statements.by_client,
-        &statements.sweep,
-    ]
+pub(crate) fn on_rows(statements: &'static Statements) -> Vec<&'static str> {
+    let mut all = vec![
+        &*statements.find,
+        &*statements.replace,
+        &*statements.relist,
+        &*statements.delete,
+        &*statements.by_subject,
+        &*statements.by_client,
+        &*statements.sweep,
+    ];
+    all.extend(statements.keep_date.as_deref());
+    all
 }
 
 #[cfg(all(test, feature = "sqlite", feature = "postgres", feature = "mysql"))]

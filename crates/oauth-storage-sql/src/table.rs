@@ -180,7 +180,7 @@ impl<D: Driver, R: Record> RecordStore<R> for Tables<D> {
         let stays = [doc, date, tenant, id, revision, subject, client];
         let moves = [doc, date, subject, client, tenant, id, revision];
         let replaced = Replace::Replaced(Revision::new(expected.number() + 1));
-        if self.driver.write(&statements.replace, &stays).await? == 1 {
+        if self.driver.replace(statements, &stays).await? == 1 {
             return Ok(replaced);
         }
         // Nothing changed. Somebody was faster, or the record is listed elsewhere from now on; the
@@ -261,12 +261,10 @@ impl<D: Driver, R: Record> RecordStore<R> for Tables<D> {
     }
 
     async fn sweep(&self, now: Timestamp, limit: usize) -> Result<usize, StorageError> {
-        let (tenant, date) = (Value::Text(&self.tenant), Value::Number(seconds(now)));
-        let limit = Value::Number(i64::try_from(limit).unwrap_or(i64::MAX));
-        let values = [tenant, date, limit];
+        let (statements, limit) = (statements_for::<D, R>()?, limit as u64);
         let swept = self
             .driver
-            .write(&statements_for::<D, R>()?.sweep, &values)
+            .sweep(statements, &self.tenant, seconds(now), limit)
             .await?;
         Ok(usize::try_from(swept).unwrap_or(usize::MAX))
     }

@@ -112,12 +112,18 @@ impl Default for Shape {
     }
 }
 
+/// Room for most documents, so that they need not move while they grow.
+const USUAL: usize = 1536;
+
 /// Writes a record as a JSON document.
 ///
 /// # Errors
 /// `Corrupt` when the record cannot be written, which no record of this crate causes.
 pub fn encode<R: Record>(record: &R) -> Result<Vec<u8>, StorageError> {
-    serde_json::to_vec(record).map_err(|error| StorageError::new(StorageErrorKind::Corrupt, error))
+    let mut document = Vec::with_capacity(USUAL);
+    serde_json::to_writer(&mut document, record)
+        .map_err(|error| StorageError::new(StorageErrorKind::Corrupt, error))?;
+    Ok(document)
 }
 
 /// Reads a document that [`encode`] wrote, in this version or another.
@@ -125,8 +131,12 @@ pub fn encode<R: Record>(record: &R) -> Result<Vec<u8>, StorageError> {
 /// # Errors
 /// `Corrupt` when it is not such a document, or needs something this version does not understand.
 pub fn decode<R: Record>(document: &[u8]) -> Result<R, StorageError> {
-    let record: R = serde_json::from_slice(document)
-        .map_err(|error| StorageError::new(StorageErrorKind::Corrupt, error))?;
+    let corrupt = |why: Box<dyn std::error::Error + Send + Sync>| {
+        StorageError::new(StorageErrorKind::Corrupt, why)
+    };
+    // The whole at once, instead of each text in it.
+    let document = std::str::from_utf8(document).map_err(|error| corrupt(error.into()))?;
+    let record: R = serde_json::from_str(document).map_err(|error| corrupt(error.into()))?;
     let shape = record.shape();
     if shape.v != 1
         || shape

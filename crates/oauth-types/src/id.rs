@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base62;
 use crate::env::{Entropy, EntropyError};
+use crate::text;
 
 macro_rules! text_id {
     ($(#[$doc:meta])* $name:ident) => {
@@ -156,7 +157,6 @@ impl Serialize for GrantId {
 
 impl<'de> Deserialize<'de> for GrantId {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
+        text::read(deserializer, str::parse)
     }
 }

@@ -38,6 +38,7 @@ pub mod registration;
 pub mod resource;
 pub mod scope;
 pub mod secret;
+mod text;
 pub mod time;
 pub mod token;
 

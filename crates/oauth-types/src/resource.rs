@@ -7,14 +7,14 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::issuer::is_loopback;
+use crate::text;
 
 /// A protected resource's identifier, emitted exactly as configured.
 ///
 /// An absolute https URL (plain http for a loopback host) without fragment or user information.
 ///
 /// Spec: RFC 8707 §2, RFC 9728 §1.2.
-#[derive(Clone, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Clone)]
 pub struct ResourceUri {
     text: Arc<str>,
     /// Scheme and host in lower case, no slash after a bare host: only for comparison.
@@ -34,6 +34,15 @@ impl ResourceUri {
     /// # Errors
     /// [`InvalidResource`].
     pub fn parse(text: &str) -> Result<Self, InvalidResource> {
+        if is_canonical(text) {
+            let text: Arc<str> = Arc::from(text);
+            let canonical = Arc::clone(&text);
+            return Ok(Self { text, canonical });
+        }
+        Self::parse_any(text)
+    }
+
+    fn parse_any(text: &str) -> Result<Self, InvalidResource> {
         let url = Url::parse(text).map_err(|_| InvalidResource)?;
         let secure = url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url));
         // A backslash is no part of a URL (RFC 3986), and would end a challenge's quoted text early.
@@ -130,10 +139,42 @@ impl fmt::Debug for ResourceUri {
     }
 }
 
-impl TryFrom<String> for ResourceUri {
-    type Error = InvalidResource;
-    fn try_from(text: String) -> Result<Self, InvalidResource> {
-        Self::parse(&text)
+/// Whether a URL is surely what comes out when it is parsed and written again. Says no where it
+/// would have to know more; nearly every resource is one of these, and every record names some.
+fn is_canonical(text: &str) -> bool {
+    let Some(rest) = text.strip_prefix("https://") else {
+        return false;
+    };
+    let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let is_label = |label: &str| {
+        let plain = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-');
+        let (first, last) = (label.bytes().next(), label.bytes().next_back());
+        // Two hyphens may begin an encoded label, which has rules of its own.
+        !label.contains("--")
+            && label.bytes().all(plain)
+            && first.is_some_and(|it| it != b'-')
+            && last.is_some_and(|it| it != b'-')
+    };
+    // A last label that begins with a digit may be the end of an address.
+    let ends_in_letter = |host: &str| {
+        let last = host.rsplit('.').next().unwrap_or_default();
+        last.starts_with(|first: char| first.is_ascii_lowercase())
+    };
+    let is_segment = |segment: &str| {
+        let plain =
+            |byte: u8| matches!(byte, b'-' | b'_' | b'~' | b'.') || byte.is_ascii_alphanumeric();
+        !segment.starts_with('.') && segment.bytes().all(plain)
+    };
+    host.len() <= 253
+        && host.split('.').all(is_label)
+        && ends_in_letter(host)
+        && path != "/"
+        && path.split('/').all(is_segment)
+}
+
+impl<'de> Deserialize<'de> for ResourceUri {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        text::read(deserializer, Self::parse)
     }
 }
 
@@ -145,7 +186,47 @@ impl Serialize for ResourceUri {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        /// Whatever is taken for canonical at a glance is so when it is looked at closely.
+        #[test]
+        fn a_glance_decides_as_a_close_look_does(
+            text in "https://[a-z0-9A-Z.x-]{0,6}(\\.|--|xn--|:443|0x|@|%41)?[a-z0-9.-]{0,4}[a-z]{0,2}(/[a-zA-Z0-9._~%?#/\\\\ -]{0,8})?"
+        ) {
+            if is_canonical(&text) {
+                let close = ResourceUri::parse_any(&text).unwrap();
+                prop_assert_eq!(&*close.canonical, &*text);
+            }
+        }
+    }
+
+    #[test]
+    fn an_ordinary_resource_needs_only_a_glance() {
+        for text in [
+            "https://mcp.example.com/mcp",
+            "https://h.example",
+            "https://a-b.example/a/b.c/",
+        ] {
+            assert!(is_canonical(text), "{text}");
+        }
+        for text in [
+            "https://h.example/",
+            "https://1.2.3.4/mcp",
+            "https://h.0x7f/mcp",
+            "https://H.example/mcp",
+            "https://xn--a.example/mcp",
+            "https://h.example:443/mcp",
+            "https://h.example/a/../b",
+            "https://h.example/%7emcp",
+            "https://h.example./mcp",
+            "http://h.example/mcp",
+        ] {
+            assert!(!is_canonical(text), "{text}");
+        }
+    }
 
     #[test]
     fn metadata_addresses_follow_rfc_9728() {

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::text;
+
 /// A set of scope tokens, kept sorted and without repetition as one shared text.
 ///
 /// Two scopes are equal exactly when they hold the same tokens. The empty set exists (a grant
@@ -28,6 +30,10 @@ impl Scope {
     pub fn parse(text: &str) -> Result<Self, InvalidScope> {
         if !text.split(' ').all(Self::is_token) {
             return Err(InvalidScope);
+        }
+        // As it is kept, and so as a record holds it.
+        if text.split(' ').is_sorted_by(|a, b| a < b) {
+            return Ok(Self(Arc::from(text)));
         }
         Ok(text.split(' ').collect())
     }
@@ -118,11 +124,10 @@ impl fmt::Debug for Scope {
 
 impl<'de> Deserialize<'de> for Scope {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-        if text.is_empty() {
-            return Ok(Self::empty());
-        }
-        Self::parse(&text).map_err(serde::de::Error::custom)
+        text::read(deserializer, |text| match text {
+            "" => Ok(Self::empty()),
+            _ => Self::parse(text),
+        })
     }
 }
 

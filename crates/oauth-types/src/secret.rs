@@ -11,6 +11,7 @@ use zeroize::Zeroize;
 
 use crate::base62;
 use crate::env::{Entropy, EntropyError};
+use crate::text;
 
 /// 256 bits that nobody can guess. Neither printed nor serialised; wiped when dropped.
 #[derive(Clone)]
@@ -150,22 +151,27 @@ impl fmt::Debug for SecretHash {
     }
 }
 
+/// Characters of a digest as text.
+const TEXT: usize = 43;
+
 impl Serialize for SecretHash {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&URL_SAFE_NO_PAD.encode(self.0))
+        let mut text = [0; TEXT];
+        // The text has just that length, and is ASCII: neither takes the error arm.
+        let written = URL_SAFE_NO_PAD.encode_slice(self.0, &mut text).unwrap_or(0);
+        serializer.serialize_str(std::str::from_utf8(&text[..written]).unwrap_or_default())
     }
 }
 
 impl<'de> Deserialize<'de> for SecretHash {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-        let bytes = URL_SAFE_NO_PAD
-            .decode(text.as_bytes())
-            .map_err(serde::de::Error::custom)?;
-        bytes
-            .try_into()
-            .map(Self)
-            .map_err(|_| serde::de::Error::custom("a digest has 32 bytes"))
+        text::read(deserializer, |text| {
+            let mut bytes = [0; 32];
+            match URL_SAFE_NO_PAD.decode_slice(text, &mut bytes) {
+                Ok(32) => Ok(Self(bytes)),
+                _ => Err("a digest is 32 bytes in base64url"),
+            }
+        })
     }
 }
 
@@ -190,7 +196,20 @@ mod tests {
                 .unwrap()
                 .matches(&hash)
         );
-        assert!(serde_json::from_str::<SecretHash>("\"AAAA\"").is_err());
+        for wrong in [
+            "AAAA",
+            &"A".repeat(42),
+            &"A".repeat(44),
+            &"A".repeat(86),
+            &"=".repeat(43),
+        ] {
+            let json = format!("\"{wrong}\"");
+            assert!(
+                serde_json::from_str::<SecretHash>(&json).is_err(),
+                "{wrong}"
+            );
+        }
+        assert!(serde_json::from_str::<SecretHash>("7").is_err());
     }
 
     #[test]

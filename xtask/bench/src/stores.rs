@@ -20,12 +20,24 @@ use tokio::time::Instant;
 use crate::Fallible;
 
 const USAGE: &str = "--stores [--rounds N] [--seconds N] [--live N,N,…] [--expired N] \
-                     [--part limits|growth|sweep]";
+                     [--part limits|growth|sweep] [--store NAME]";
+
+/// The stores to measure: all of them, or the one that was named.
+#[derive(Default)]
+pub(crate) struct Wanted(Option<String>);
+
+impl Wanted {
+    pub(crate) fn has(&self, store: &str) -> bool {
+        let named = self.0.as_deref();
+        named.is_none_or(|named| named.eq_ignore_ascii_case(store))
+    }
+}
 
 /// Measures all parts, or one of them, and prints a table for each.
 pub(crate) async fn measure(mut args: impl Iterator<Item = String>) -> Fallible<()> {
     let (mut rounds, mut seconds, mut expired) = (3usize, 1f64, 1_000_000usize);
     let (mut live, mut part) = (vec![1_000, 100_000], None);
+    let mut stores = Wanted::default();
     while let Some(arg) = args.next() {
         let value = args.next().ok_or(format!("{arg} needs a value"))?;
         match arg.as_str() {
@@ -34,6 +46,7 @@ pub(crate) async fn measure(mut args: impl Iterator<Item = String>) -> Fallible<
             "--expired" => expired = value.parse()?,
             "--live" => live = value.split(',').map(str::parse).collect::<Result<_, _>>()?,
             "--part" if ["limits", "growth", "sweep"].contains(&&*value) => part = Some(value),
+            "--store" => stores = Wanted(Some(value)),
             _ => return Err(format!("{arg} {value} is not understood; {USAGE}").into()),
         }
     }
@@ -41,13 +54,13 @@ pub(crate) async fn measure(mut args: impl Iterator<Item = String>) -> Fallible<
     let wanted = |name| part.as_deref().is_none_or(|part| part == name);
     let mut held = true;
     if wanted("limits") {
-        held &= limits(rounds, time).await?;
+        held &= limits(&stores, rounds, time).await?;
     }
     if wanted("growth") {
-        held &= growth::measure(&live, rounds, time / 2).await?;
+        held &= growth::measure(&stores, &live, rounds, time / 2).await?;
     }
     if wanted("sweep") {
-        held &= sweep::measure(expired, rounds, time * 2).await?;
+        held &= sweep::measure(&stores, expired, rounds, time * 2).await?;
     }
     println!("{rounds} rounds in turn, {seconds} s for each measurement, medians of the rounds.");
     println!(
@@ -60,12 +73,24 @@ pub(crate) async fn measure(mut args: impl Iterator<Item = String>) -> Fallible<
     Ok(())
 }
 
-async fn limits(rounds: usize, time: Duration) -> Fallible<bool> {
+async fn limits(stores: &Wanted, rounds: usize, time: Duration) -> Fallible<bool> {
     let mut rows = rows::Rows::default();
-    let sqlite = sqlite::OnSqlite::prepare().await?;
-    let postgres = servers::OnPostgres::prepare().await?;
-    let mariadb = servers::OnMariaDb::prepare().await?;
-    let redis = redis::OnRedis::prepare().await?;
+    let sqlite = match stores.has("SQLite") {
+        true => Some(sqlite::OnSqlite::prepare().await?),
+        false => None,
+    };
+    let postgres = match stores.has("PostgreSQL") {
+        true => servers::OnPostgres::prepare().await?,
+        false => None,
+    };
+    let mariadb = match stores.has("MariaDB") {
+        true => servers::OnMariaDb::prepare().await?,
+        false => None,
+    };
+    let redis = match stores.has("Redis") {
+        true => redis::OnRedis::prepare().await?,
+        false => None,
+    };
     for round in 0..rounds {
         eprintln!("round {} of {rounds}", round + 1);
         if let Some(redis) = &redis {
@@ -77,7 +102,9 @@ async fn limits(rounds: usize, time: Duration) -> Fallible<bool> {
         if let Some(mariadb) = &mariadb {
             mariadb.round(time, &mut rows).await?;
         }
-        sqlite.round(time, &mut rows).await?;
+        if let Some(sqlite) = &sqlite {
+            sqlite.round(time, &mut rows).await?;
+        }
     }
     let held = rows.print();
     let record = ours::grant(0);

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use oauth_storage::StorageErrorKind;
+use rusqlite::Error;
 
 /// The store cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -65,8 +66,11 @@ impl OpenError {
         }
     }
 
-    pub(super) fn of(file: &Path, error: sqlx::Error) -> Self {
-        match code(&error) {
+    pub(super) fn of<E>(file: &Path, error: E) -> Self
+    where
+        E: Coded + Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        match error.code() {
             Some(CORRUPT | NOT_A_DATABASE) => Self::NotADatabase {
                 file: file.to_owned(),
             },
@@ -79,7 +83,7 @@ impl OpenError {
 ///
 /// Whoever is told `Unavailable` may try again, so it is answered only where SQLite has certainly
 /// rolled the statement back or never begun it. In all other cases the write may have happened.
-pub(super) fn meaning_of_write(error: &sqlx::Error) -> StorageErrorKind {
+pub(super) fn meaning_of_write(error: &Error) -> StorageErrorKind {
     match code(error) {
         Some(CORRUPT | NOT_A_DATABASE) => StorageErrorKind::Corrupt,
         Some(
@@ -91,13 +95,12 @@ pub(super) fn meaning_of_write(error: &sqlx::Error) -> StorageErrorKind {
     }
 }
 
-/// What a failed statement that reads means, or a connection that cannot be had.
-pub(super) fn meaning_of_read(error: &sqlx::Error) -> StorageErrorKind {
+/// What a failed statement that changed nothing means, or a connection that cannot be had.
+pub(super) fn meaning_of_read(error: &Error) -> StorageErrorKind {
     match error {
-        sqlx::Error::ColumnDecode { .. }
-        | sqlx::Error::Decode(_)
-        | sqlx::Error::ColumnNotFound(_)
-        | sqlx::Error::ColumnIndexOutOfBounds { .. } => StorageErrorKind::Corrupt,
+        Error::InvalidColumnType(..)
+        | Error::FromSqlConversionFailure(..)
+        | Error::Utf8Error(..) => StorageErrorKind::Corrupt,
         _ => match code(error) {
             Some(CORRUPT | NOT_A_DATABASE) => StorageErrorKind::Corrupt,
             _ => StorageErrorKind::Unavailable,
@@ -106,19 +109,16 @@ pub(super) fn meaning_of_read(error: &sqlx::Error) -> StorageErrorKind {
 }
 
 /// Whether a write is refused for what it is, so that others beside it may succeed.
-pub(super) fn is_about_one(error: &sqlx::Error) -> bool {
+pub(super) fn is_about_one(error: &Error) -> bool {
     matches!(
         code(error),
         Some(ERROR | TOO_BIG | CONSTRAINT | MISMATCH | NO_MEMORY)
     )
 }
 
-/// Whether the connection's thread has ended.
-pub(super) fn is_broken(error: &sqlx::Error) -> bool {
-    matches!(
-        error,
-        sqlx::Error::WorkerCrashed | sqlx::Error::Io(_) | sqlx::Error::Protocol(_)
-    )
+/// Whether another connection may fare better.
+pub(super) fn is_broken(error: &Error) -> bool {
+    matches!(code(error), Some(INPUT_OUTPUT | CANNOT_OPEN))
 }
 
 // Primary result codes (https://www.sqlite.org/rescode.html).
@@ -130,6 +130,7 @@ const LOCKED: i32 = 6;
 const NO_MEMORY: i32 = 7;
 const READ_ONLY: i32 = 8;
 const INTERRUPT: i32 = 9;
+const INPUT_OUTPUT: i32 = 10;
 const CORRUPT: i32 = 11;
 const FULL: i32 = 13;
 const CANNOT_OPEN: i32 = 14;
@@ -140,7 +141,24 @@ const AUTHORISATION: i32 = 23;
 const NOT_A_DATABASE: i32 = 26;
 
 /// The primary result code: the low byte of the extended one.
-pub(super) fn code(error: &sqlx::Error) -> Option<i32> {
-    let extended: i32 = error.as_database_error()?.code()?.parse().ok()?;
-    Some(extended & 0xFF)
+pub(super) fn code(error: &Error) -> Option<i32> {
+    Some(error.sqlite_error()?.extended_code & 0xFF)
+}
+
+/// An error that may have a result code.
+pub(super) trait Coded {
+    fn code(&self) -> Option<i32>;
+}
+
+impl Coded for Error {
+    fn code(&self) -> Option<i32> {
+        code(self)
+    }
+}
+
+impl Coded for sqlx::Error {
+    fn code(&self) -> Option<i32> {
+        let extended: i32 = self.as_database_error()?.code()?.parse().ok()?;
+        Some(extended & 0xFF)
+    }
 }

@@ -1,10 +1,11 @@
 //! Writes to SQLite that share a commit: fewer waits for the disk, the same promises.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use oauth_storage::{Insert, Replace, Storage, StorageErrorKind};
 use oauth_storage_sql::{SqliteSettings, SqliteStorage};
-use oauth_testkit::contract::samples::{Sample, grant};
+use oauth_testkit::contract::samples::{Sample, at, grant, retained};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions, Connection, Executor};
 use tokio::task::JoinSet;
@@ -16,16 +17,20 @@ async fn plain(file: &TemporaryFile) -> SqliteConnection {
     options.connect().await.unwrap()
 }
 
-/// How many commits the log beside the file holds, as long as it was not begun again: a frame that ends a transaction names the size of
-/// the database (<https://www.sqlite.org/fileformat2.html#the_write_ahead_log>).
-fn commits(file: &TemporaryFile) -> usize {
+/// How many pages and commits the log beside the file holds, as long as it was not begun again: a frame that ends a transaction names the
+/// size of the database (<https://www.sqlite.org/fileformat2.html#the_write_ahead_log>).
+fn logged(file: &TemporaryFile) -> (usize, usize) {
     let log = std::fs::read(format!("{}-wal", file.0.display())).unwrap();
     let number = |at: usize| u32::from_be_bytes(log[at..at + 4].try_into().unwrap());
     let (page, salt) = (number(8) as usize, number(16));
     let frames = (32..log.len()).step_by(24 + page);
-    frames
-        .filter(|at| number(at + 4) != 0 && number(at + 8) == salt)
-        .count()
+    let frames: Vec<_> = frames.filter(|at| number(at + 8) == salt).collect();
+    let commits = frames.iter().filter(|at| number(*at + 4) != 0).count();
+    (frames.len(), commits)
+}
+
+fn commits(file: &TemporaryFile) -> usize {
+    logged(file).1
 }
 
 #[test]
@@ -161,6 +166,72 @@ fn a_held_sqlite_file_fails_the_whole_round_as_not_written() {
             let found = store.grants().find(&grant(number).id).await.unwrap();
             assert!(found.is_none(), "{number} was said not to be written");
         }
+    });
+}
+
+/// A sweep is many short transactions, and whoever writes meanwhile need not wait for its end.
+#[test]
+fn writes_come_between_the_slices_of_a_sqlite_sweep() {
+    const DUE: usize = 700;
+    let file = TemporaryFile::new();
+    block_on(async {
+        let store = SqliteStorage::open(&file.0).await.unwrap();
+        let mut inserts = JoinSet::new();
+        for number in 0..DUE {
+            let (store, record) = (store.clone(), retained(grant(number as u64), -5));
+            inserts.spawn(async move { store.grants().insert(record).await });
+        }
+        inserts.join_all().await;
+        // An empty log, which then holds what follows.
+        store.close().await;
+        let store = SqliteStorage::open(&file.0).await.unwrap();
+        let swept = AtomicBool::new(false);
+        let sweep = async {
+            let gone = store.grants().sweep(at(0), DUE).await.unwrap();
+            swept.store(true, Ordering::SeqCst);
+            gone
+        };
+        let write = async {
+            let mut written = 0;
+            while !swept.load(Ordering::SeqCst) {
+                let new = grant(100_000 + written);
+                store.grants().insert(new).await.unwrap();
+                written += 1;
+            }
+            written
+        };
+        let (gone, written) = tokio::join!(sweep, write);
+        assert_eq!(gone, DUE);
+        assert!(written > 10, "{written} writes while {DUE} records went");
+        assert_eq!(store.grants().sweep(at(0), DUE).await.unwrap(), 0);
+    });
+}
+
+/// Nearly every refresh keeps the date of its grant, and need not write its entry again.
+#[test]
+fn a_sqlite_record_that_keeps_its_date_leaves_the_index_by_date_alone() {
+    let file = TemporaryFile::new();
+    block_on(async {
+        let store = SqliteStorage::open(&file.0).await.unwrap();
+        let Insert::Inserted = store.grants().insert(grant(1)).await.unwrap() else {
+            panic!("inserted")
+        };
+        let found = store.grants().find(&grant(1).id).await.unwrap().unwrap();
+        let mut revision = found.revision;
+        let mut pages = Vec::new();
+        for next in [grant(1).marked(7), retained(grant(1), 77), grant(1)] {
+            let before = logged(&file).0;
+            let Replace::Replaced(now) = store.grants().replace(revision, next).await.unwrap()
+            else {
+                panic!("replaced")
+            };
+            revision = now;
+            pages.push(logged(&file).0 - before);
+        }
+        let [keeps, moves, back] = pages[..] else {
+            panic!("{pages:?}")
+        };
+        assert!(keeps < moves && moves == back, "{pages:?}");
     });
 }
 

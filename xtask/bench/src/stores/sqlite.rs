@@ -1,7 +1,7 @@
 //! SQLite: our store beside a loop on one thread that puts what waits into one transaction, and
 //! beside one update for each commit.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
@@ -21,8 +21,12 @@ use crate::Fallible;
 const GRANTS: usize = 10_000;
 const READERS: usize = 4;
 const FIND: &str = "SELECT id, revision, doc FROM grants WHERE tenant = ?1 AND id = ?2";
-const REPLACE: &str = "UPDATE grants SET doc = ?1, retain_until = ?2, revision = revision + 1 \
-                       WHERE tenant = ?3 AND id = ?4 AND revision = ?5";
+/// As the store writes a grant that keeps its date.
+const REPLACE: &str = "UPDATE grants SET doc = ?1, revision = revision + 1 WHERE tenant = ?2 AND \
+                       id = ?3 AND revision = ?4";
+/// What the store's own connections are given.
+const SETTINGS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
+                        PRAGMA cache_size = -32768";
 
 /// A folder that goes when it is dropped.
 pub(crate) struct Folder(PathBuf);
@@ -77,7 +81,10 @@ impl OnSqlite {
             must: None,
         };
         let ours = drive(Write::each(&self.store, 1).await?, time, None).await?;
-        let lone = Lone(Bare::open(self.folder.file("bare"))?, Update::first(0)?);
+        let lone = Lone(
+            Bare::open(self.folder.file("bare"))?.from_the_first()?,
+            Update::first(0)?,
+        );
         rows.add(row, ours, drive(vec![lone], time, None).await?);
         for callers in [32, 256] {
             let row = Row {
@@ -87,7 +94,8 @@ impl OnSqlite {
                 ..row
             };
             let ours = drive(Write::each(&self.store, callers).await?, time, None).await?;
-            let bare = Grouped::each(Bare::open(self.folder.file("bare"))?, callers)?;
+            let bare = Bare::open(self.folder.file("bare"))?.from_the_first()?;
+            let bare = Grouped::each(bare, callers)?;
             rows.add(row, ours, drive(bare, time, None).await?);
         }
         let row = Row {
@@ -98,12 +106,7 @@ impl OnSqlite {
             ..row
         };
         let ours = drive(lookups(&self.store, READERS, GRANTS), time, None).await?;
-        let mut bare = Vec::new();
-        for share in Share::each(READERS, GRANTS) {
-            let options = SqliteConnectOptions::new().filename(self.folder.file("ours"));
-            let connection = options.disable_statement_logging().connect().await?;
-            bare.push(Reading(connection, share));
-        }
+        let bare = readings(&self.folder.file("ours"), READERS, GRANTS).await?;
         rows.add(row, ours, drive(bare, time, None).await?);
         Ok(())
     }
@@ -115,15 +118,19 @@ struct Bare(Connection);
 impl Bare {
     fn open(file: PathBuf) -> Fallible<Self> {
         let connection = Connection::open(file)?;
-        connection.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL")?;
-        // Every caller begins at the first revision.
-        connection.execute("UPDATE grants SET revision = 1", [])?;
+        connection.execute_batch(SETTINGS)?;
         Ok(Self(connection))
+    }
+
+    /// Every caller begins at the first revision.
+    fn from_the_first(self) -> Fallible<Self> {
+        self.0.execute("UPDATE grants SET revision = 1", [])?;
+        Ok(self)
     }
 
     fn update(&self, row: &Update) -> Fallible<()> {
         let mut statement = self.0.prepare_cached(REPLACE)?;
-        let values = params![row.doc, 4_000_000_000i64, "default", row.id, row.revision];
+        let values = params![row.doc, "default", row.id, row.revision];
         match statement.execute(values)? {
             1 => Ok(()),
             _ => Err("a row changed".into()),
@@ -147,10 +154,10 @@ impl Bare {
     }
 }
 
-type Asked = (Update, oneshot::Sender<Update>);
+pub(crate) type Asked = (Update, oneshot::Sender<Update>);
 
 /// What a caller writes.
-struct Update {
+pub(crate) struct Update {
     id: String,
     revision: i64,
     doc: String,
@@ -179,14 +186,20 @@ impl Caller for Lone {
 
 struct Grouped(mpsc::Sender<Asked>, Option<Update>);
 
+/// A thread that writes for all who ask.
+fn serve(bare: Bare) -> mpsc::Sender<Asked> {
+    let (ask, asked) = mpsc::channel();
+    std::thread::spawn(move || {
+        if let Err(error) = bare.serve(&asked) {
+            eprintln!("the bare loop ended: {error}");
+        }
+    });
+    ask
+}
+
 impl Grouped {
     fn each(bare: Bare, callers: usize) -> Fallible<Vec<Self>> {
-        let (ask, asked) = mpsc::channel();
-        std::thread::spawn(move || {
-            if let Err(error) = bare.serve(&asked) {
-                eprintln!("the bare loop ended: {error}");
-            }
-        });
+        let ask = serve(bare);
         let row = |number| Ok(Self(ask.clone(), Some(Update::first(number)?)));
         (0..callers).map(row).collect()
     }
@@ -205,15 +218,56 @@ impl Caller for Grouped {
 }
 
 /// A caller with a reading connection of its own.
-struct Reading(SqliteConnection, Share);
+pub(crate) struct Reading(SqliteConnection, Share);
 
-impl Caller for Reading {
-    async fn call(&mut self) -> Fallible<()> {
+impl Reading {
+    async fn find(&mut self) -> Fallible<Update> {
         let id = self.1.next_id().to_string();
         let found = sqlx::query_as::<_, (String, i64, String)>(FIND);
         let found = found.bind("default").bind(id).fetch_one(&mut self.0);
-        found.await.map(drop).map_err(Into::into)
+        let (id, revision, doc) = found.await?;
+        Ok(Update { id, revision, doc })
     }
+}
+
+impl Caller for Reading {
+    async fn call(&mut self) -> Fallible<()> {
+        self.find().await.map(drop)
+    }
+}
+
+/// Callers that read on connections of their own.
+pub(crate) async fn readings(file: &Path, callers: usize, grants: usize) -> Fallible<Vec<Reading>> {
+    let mut all = Vec::with_capacity(callers);
+    for share in Share::each(callers, grants) {
+        let options = SqliteConnectOptions::new().filename(file);
+        let connection = options.disable_statement_logging().connect().await?;
+        all.push(Reading(connection, share));
+    }
+    Ok(all)
+}
+
+/// One read on a connection of one's own, and one update by the thread that writes for all.
+pub(crate) struct Exchanging(Reading, mpsc::Sender<Asked>);
+
+impl Caller for Exchanging {
+    async fn call(&mut self) -> Fallible<()> {
+        let row = self.0.find().await?;
+        let (reply, answer) = oneshot::channel();
+        self.1.send((row, reply))?;
+        answer.await.map(drop).map_err(Into::into)
+    }
+}
+
+/// Callers that exchange as the store does, with no store.
+pub(crate) async fn exchanges(
+    file: &Path,
+    callers: usize,
+    grants: usize,
+) -> Fallible<Vec<Exchanging>> {
+    let ask = serve(Bare::open(file.to_owned())?);
+    let readings = readings(file, callers, grants).await?.into_iter();
+    Ok(readings.map(|it| Exchanging(it, ask.clone())).collect())
 }
 
 /// Adds expired grants until there are so many or the time is up, as copies of one that is there.

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::drive::{Measured, cpu_micros, drive};
 use super::ours::{Store, exchanges, fill};
 use super::sqlite::Folder;
-use super::{servers, sqlite};
+use super::{Wanted, servers, sqlite};
 use crate::{Fallible, median};
 
 const CALLERS: usize = 8;
@@ -22,7 +22,7 @@ const MOST: Duration = Duration::from_millis(50);
 /// What exchanges may cost meanwhile, against what they cost otherwise.
 const DEARER: f64 = 1.2;
 /// How long expired grants may be loaded.
-const LOADING: Duration = Duration::from_secs(20);
+const LOADING: Duration = Duration::from_secs(60);
 
 /// What sweeping for a while did.
 struct Swept {
@@ -77,7 +77,12 @@ async fn sweep_for(
 }
 
 /// Measures and prints the table; says whether both musts are held.
-pub(crate) async fn measure(expired: usize, rounds: usize, time: Duration) -> Fallible<bool> {
+pub(crate) async fn measure(
+    stores: &Wanted,
+    expired: usize,
+    rounds: usize,
+    time: Duration,
+) -> Fallible<bool> {
     println!(
         "| store | expired loaded | swept/s alone | longest batch alone | longest batch beside exchanges | \
          exchange/s | meanwhile | longest exchange | meanwhile | CPU µs an exchange | meanwhile, less \
@@ -85,14 +90,18 @@ pub(crate) async fn measure(expired: usize, rounds: usize, time: Duration) -> Fa
     );
     println!("|---|---|---|---|---|---|---|---|---|---|---|---|");
     let mut held = true;
-    {
+    if stores.has("SQLite") {
         let folder = Folder::make("sweep")?;
         let store = sqlite::open(folder.file("swept")).await?;
         fill(&store, LIVE).await?;
         let made = sqlite::expire(folder.file("swept"), expired, LOADING)?;
         held &= on("SQLite", &store, made, rounds, time, None).await?;
     }
-    if let Some(server) = Postgres::start(Durability::Durable) {
+    let wanted = stores.has("PostgreSQL");
+    if let Some(server) = wanted
+        .then(|| Postgres::start(Durability::Durable))
+        .flatten()
+    {
         let database = server.database();
         let store = servers::grown(&database, LIVE).await?;
         let made = servers::expire(&database, expired, LOADING).await?;
@@ -145,6 +154,12 @@ async fn on(
     let millis = |time: Duration| time.as_secs_f64() * 1e3;
     let ratio = of(&|it| it.4 / it.0.cpu);
     let batch = most(&|it| it.1.longest);
+    // SQLite sweeps in slices, between which others write: one of eight callers is there whenever a
+    // slice begins, so what it lasts is in what exchanges take.
+    let holds = match name {
+        "SQLite" => most(&|it| it.3.longest),
+        _ => batch,
+    };
     println!(
         "| {name} | {made} | {:.0} | {:.1} ms | {:.1} ms | {:.0} | {:.0} | {:.1} ms | {:.1} ms | {:.1} \
          | {:.1} | {ratio:.2} |",
@@ -158,5 +173,5 @@ async fn on(
         of(&|it| it.0.cpu),
         of(&|it| it.4),
     );
-    Ok(batch <= MOST && ratio <= DEARER)
+    Ok(holds <= MOST && ratio <= DEARER)
 }

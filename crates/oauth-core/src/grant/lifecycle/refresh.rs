@@ -6,7 +6,7 @@ use oauth_storage::{
 };
 use oauth_types::{ClientId, Lifetime, ResourceUri, Scope, Secret, SecretHash, Timestamp};
 
-use super::{Issued, REPLAY_MEMORY, Standing, close, end_retry_of, retain};
+use super::{Issued, REPLAY_MEMORY, Standing, close, end_retry_of, retain_ahead};
 use crate::grant::target::RequestedTarget;
 use crate::keys::{KeyRing, RingKey};
 use crate::policy::ServerConfig;
@@ -204,7 +204,7 @@ fn rotate(
         config,
         now,
     );
-    retain(&mut next, policy.clock_skew);
+    retain_ahead(&mut next, policy.clock_skew, now);
     Refresh::Rotate {
         next: Box::new(next),
         issued,
@@ -274,7 +274,7 @@ fn retry(
         config,
         now,
     );
-    retain(&mut next, config.policy.clock_skew);
+    retain_ahead(&mut next, config.policy.clock_skew, now);
     Refresh::RetryVariant {
         next: Box::new(next),
         issued,

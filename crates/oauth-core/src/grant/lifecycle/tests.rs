@@ -169,6 +169,31 @@ fn a_record_is_kept_until_nothing_can_come_back() {
     assert_eq!(crowded.closed.unwrap().reason, ClosedReason::MadeRoom);
 }
 
+/// A client that refreshes every hour moves the date of its grant now and then, not every hour; the
+/// record is there as long as its tokens are, and no longer than the grant could last.
+#[test]
+fn a_grant_that_is_refreshed_often_keeps_its_date() {
+    let (policy, idle) = (config().policy, Lifetime::days(30));
+    let (mut grant, mut moved) = (redeemed(Epochs::default()), 0);
+    let end = grant.expires_at;
+    let mut now = NOW;
+    while now < end {
+        now = now.plus(Lifetime::minutes(60));
+        let before = grant.retain_until;
+        grant.refresh.as_mut().unwrap().expires_at = now.plus(idle).min(end);
+        retain_ahead(&mut grant, policy.clock_skew, now);
+        moved += u32::from(grant.retain_until != before);
+        let last = last_token(&grant).unwrap();
+        assert!(grant.retain_until >= last.plus(policy.clock_skew));
+        assert!(grant.retain_until <= end.plus(policy.clock_skew));
+    }
+    let hours = end.since(NOW).as_seconds() / 3600;
+    assert!(
+        u64::from(moved) < hours / 20,
+        "{moved} times in {hours} hours"
+    );
+}
+
 /// A grant was last used when it was last approved, redeemed or refreshed, whatever has expired
 /// since; and it lives while anything under it can be presented.
 #[test]
