@@ -25,7 +25,7 @@ const PAGE: &str = "docs/conformance.md";
 const EXPECTED_TENTHS: usize = 9;
 
 /// The page's chapters, by how their IDs begin.
-const CHAPTERS: [(&str, &str); 15] = [
+const CHAPTERS: [(&str, &str); 18] = [
     ("AS-META-", "Metadata and discovery"),
     ("AS-REG-", "Client identity"),
     ("AS-DCR-", "Dynamic client registration"),
@@ -40,7 +40,10 @@ const CHAPTERS: [(&str, &str); 15] = [
     ("AS-REV-", "Revocation"),
     ("AS-INT-", "Introspection"),
     ("AS-SEC-", "Security of the whole"),
-    ("RS-TOK-", "Access tokens at a resource"),
+    ("RS-PRM-", "Protected resource metadata"),
+    ("RS-TOK-", "Requests and tokens at the resource server"),
+    ("RS-ERR-", "Challenges and errors"),
+    ("RS-HTTP-", "The resource server's transport"),
 ];
 
 /// A requirement, and what there is to say about it.
@@ -178,7 +181,7 @@ fn summary(rows: &[Row<'_>]) -> String {
 fn render(rows: &[Row<'_>]) -> String {
     let mut page = format!(
         "# Conformance\n\n\
-         Written by `cargo xtask conformance` from the IDs that tests cite; do not edit. What the authorization server must do for MCP \
+         Written by `cargo xtask conformance` from the IDs that tests cite; do not edit. What the authorization server and the resource server must do for MCP \
          today (**M**) and is expected to do (E), each with the tests that prove it. `cargo xtask test` fails when one of these did not \
          run and pass.\n\n{}\n",
         summary(rows)

@@ -45,3 +45,34 @@ impl IntoResponse for NotProtected {
         StatusCode::INTERNAL_SERVER_ERROR.into_response()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
+    use super::*;
+
+    fn now<T>(future: impl Future<Output = T>) -> T {
+        match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(found) => found,
+            Poll::Pending => panic!("nothing has to be waited for"),
+        }
+    }
+
+    /// A handler outside of any guard fails, loudly, and lets nobody in; where it can do without
+    /// claims it goes without.
+    #[test]
+    fn without_a_guard_there_are_no_claims() {
+        let (mut head, ()) = axum::http::Request::new(()).into_parts();
+        let refused = now(<Claims as FromRequestParts<()>>::from_request_parts(
+            &mut head,
+            &(),
+        ));
+        let answer = refused.unwrap_err().into_response();
+        assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        let Ok(nobody) =
+            now(<Claims as OptionalFromRequestParts<()>>::from_request_parts(&mut head, &()));
+        assert!(nobody.is_none());
+    }
+}

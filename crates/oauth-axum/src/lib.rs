@@ -10,14 +10,18 @@
 //! # #[cfg(all(feature = "server", feature = "resource"))] {
 //! use std::sync::Arc;
 //! use axum::{Router, routing::get};
-//! use oauth_axum::{BearerLayer, Claims, OAuthService, ProtectedResource};
+//! use oauth_axum::{BearerLayer, Claims, OAuthService, ProtectedResource, RequireScopes};
+//! use oauth_types::Scope;
 //!
 //! async fn whoami(Claims(claims): Claims) -> String {
 //!     format!("{} with {}", claims.subject, claims.scope)
 //! }
 //!
 //! fn app(service: Arc<OAuthService>, resource: ProtectedResource) -> Router {
+//!     let writing: Scope = ["mcp:write"].into_iter().collect();
+//!     let further = RequireScopes::new(&resource, writing);
 //!     Router::new()
+//!         .route("/notes", get(whoami).layer(further))
 //!         .route("/whoami", get(whoami))
 //!         .layer(BearerLayer::new(resource.clone(), service.clone()))
 //!         .merge(oauth_axum::resource_metadata([&resource]))

@@ -116,3 +116,46 @@ fn a_document_says_what_was_configured_and_no_more() {
     assert_eq!(ask(&full, Method::POST, path).status(), 405);
     assert_eq!(ask(&full, Method::GET, "/.well-known/other").status(), 404);
 }
+
+/// RS-PRM-5: a client that compares the document with the address it was given finds the same.
+#[test]
+fn a_resource_is_called_what_its_clients_call_it() {
+    for uri in [
+        "https://mcp.example",
+        "https://mcp.example/mcp",
+        "https://mcp.example/a/",
+        "https://mcp.example/a?tenant=1",
+        "http://127.0.0.1:3000/mcp",
+    ] {
+        let service = ResourceService::new([&resource(uri)]);
+        let path = ResourceUri::parse(uri).unwrap().metadata_path();
+        let path = path.split('?').next().unwrap();
+        assert_eq!(described(&service, path).as_deref(), Some(uri));
+    }
+    for uri in [
+        "mcp.example/mcp",
+        "/mcp",
+        "http://mcp.example/mcp",
+        "https://mcp.example/mcp#part",
+    ] {
+        assert!(ResourceUri::parse(uri).is_err(), "{uri}");
+    }
+}
+
+/// RS-PRM-6, RS-PRM-10: nobody has to bring anything, and pages of any origin may ask.
+#[test]
+fn anybody_may_read_a_document() {
+    let service = ResourceService::new([&resource("https://mcp.example/mcp")]);
+    let path = "/.well-known/oauth-protected-resource/mcp";
+    for method in [Method::GET, Method::HEAD] {
+        let answer = ask(&service, method, path);
+        assert_eq!(answer.status(), 200);
+        assert_eq!(answer.headers()["content-type"], "application/json");
+        assert_eq!(answer.headers()["access-control-allow-origin"], "*");
+    }
+    let preflight = ask(&service, Method::OPTIONS, path);
+    assert_eq!(preflight.status(), 204);
+    assert_eq!(preflight.headers()["access-control-allow-origin"], "*");
+    let allowed = preflight.headers()["access-control-allow-headers"].to_str();
+    assert!(allowed.unwrap().contains("MCP-Protocol-Version"));
+}

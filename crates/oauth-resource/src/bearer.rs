@@ -66,6 +66,7 @@ mod tests {
         bearer_token(headers.iter().map(|header| header.as_bytes()))
     }
 
+    /// RS-TOK-2, RS-TOK-4.
     #[test]
     fn one_bearer_token_is_read_and_nothing_else() {
         assert_eq!(read(&[]), Ok(None));

@@ -254,6 +254,7 @@ mod tests {
         assert!(!outage.to_string().contains("fire"));
     }
 
+    /// RS-PRM-1.
     #[test]
     fn the_issuer_is_published_as_it_calls_itself() {
         assert_eq!(

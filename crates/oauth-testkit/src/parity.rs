@@ -16,6 +16,7 @@
 //! that the caller may not call, and of its tools `write` needs `mcp:write`.
 
 mod asking;
+mod guarded;
 mod script;
 mod wire;
 

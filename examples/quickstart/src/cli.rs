@@ -170,3 +170,36 @@ impl Flags {
         println!("  curl -i {origin}/whoami");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn origin(flags: &[&str]) -> Result<String, String> {
+        let flags = Flags::parse_from(["quickstart"].iter().chain(flags));
+        flags.origin(flags.listen)
+    }
+
+    /// RS-HTTP-2: whoever starts this on their own machine lets nobody else in.
+    #[test]
+    fn it_listens_on_and_is_called_a_loopback_address() {
+        assert_eq!(origin(&[]).as_deref(), Ok("http://127.0.0.1:3000"));
+        let named = ["--public-url", "http://localhost:8080"];
+        assert_eq!(origin(&named).as_deref(), Ok("http://localhost:8080"));
+        for elsewhere in [
+            &["--listen", "0.0.0.0:3000"][..],
+            &["--listen", "192.0.2.1:3000"],
+            &["--listen", "[::]:3000"],
+            &["--public-url", "https://mcp.example"],
+            &["--public-url", "http://127.0.0.1.evil.example"],
+            &[
+                "--listen",
+                "0.0.0.0:3000",
+                "--public-url",
+                "http://localhost:3000",
+            ],
+        ] {
+            assert!(origin(elsewhere).is_err(), "{elsewhere:?}");
+        }
+    }
+}

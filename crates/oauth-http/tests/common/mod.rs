@@ -9,6 +9,7 @@ pub mod account;
 pub mod elsewhere;
 pub mod managing;
 pub mod registering;
+pub mod resource;
 pub mod signing;
 
 use std::sync::Arc;
