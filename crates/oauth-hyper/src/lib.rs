@@ -20,10 +20,9 @@
 //! # Ok(ports) }
 //! ```
 
-mod address;
 mod resolve;
 mod transport;
 
-pub use address::is_public;
+pub use oauth_types::address::is_public;
 pub use resolve::{Resolve, SystemResolver};
 pub use transport::{GuardedTransport, NotLoopback, TransportError};

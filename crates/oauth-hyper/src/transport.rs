@@ -12,6 +12,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, header};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use oauth_types::address::is_public;
 use oauth_types::outbound::{Fetch, Fetched, Outbound, OutboundError, Validators};
 use oauth_types::{Issuer, Timestamp};
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -22,7 +23,6 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use url::{Host, Url};
 
-use crate::address::is_public;
 use crate::resolve::{Resolve, SystemResolver};
 
 /// What we call ourselves, whoever asks.

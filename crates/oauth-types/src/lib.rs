@@ -21,6 +21,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod address;
 pub mod authentication;
 pub mod authorization;
 pub mod base62;
@@ -40,6 +41,7 @@ pub mod secret;
 pub mod time;
 pub mod token;
 
+pub use address::Reach;
 pub use authentication::AuthenticationContext;
 pub use authorization::{AuthorizationErrorCode, AuthorizationRequest};
 pub use id::{ClientId, GrantId, Subject, TenantId};

@@ -1,6 +1,54 @@
-//! Which addresses anybody may be sent to.
+//! Which addresses anybody may be sent to, and by whom.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use serde::{Deserialize, Serialize};
+use url::{Host, Url};
+
+/// How far inside one's own network an address lies; what is further inside is greater.
+///
+/// Whoever was reached at one of these may send us on to the same or a lesser one, never further
+/// inside: a server of the public internet cannot point at a private one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reach {
+    /// An address of the public internet, by [`is_public`].
+    Public,
+    /// An address of somebody's own network: 10/8, 172.16/12, 192.168/16, 100.64/10, fc00::/7.
+    Private,
+    /// This computer, and everything else that is special: link-local addresses (cloud metadata
+    /// services among them), IPv4 addresses in an IPv6 coat, documentation, multicast.
+    Local,
+}
+
+impl Reach {
+    /// Where an address lies.
+    pub fn of(address: IpAddr) -> Self {
+        let own = match address {
+            _ if is_public(address) => return Self::Public,
+            IpAddr::V4(address) => {
+                let [a, b, ..] = address.octets();
+                address.is_private() || (a == 100 && b & 0xc0 == 64)
+            }
+            IpAddr::V6(address) => address.segments()[0] & 0xfe00 == 0xfc00,
+        };
+        if own { Self::Private } else { Self::Local }
+    }
+
+    /// Where a URL leads as far as its text tells: a literal address, or a name that means this
+    /// computer. `None` for other names, which have to be resolved, and for what is no URL.
+    pub fn of_url(url: &str) -> Option<Self> {
+        match Url::parse(url).ok()?.host()? {
+            Host::Ipv4(address) => Some(Self::of(address.into())),
+            Host::Ipv6(address) => Some(Self::of(address.into())),
+            Host::Domain(name) => {
+                let name = name.trim_end_matches('.');
+                let local = name == "localhost" || name.ends_with(".localhost");
+                local.then_some(Self::Local)
+            }
+        }
+    }
+}
 
 /// Whether an address is one of the public internet. Special-purpose addresses are not: loopback,
 /// private, link-local (cloud metadata services among them), shared, benchmarking, documentation,
@@ -134,6 +182,40 @@ mod tests {
             "3ffe::1",
         ] {
             assert!(is_public(public.parse().unwrap()), "{public}");
+        }
+    }
+
+    /// CL-DISC-8: what lies further inside is greater.
+    #[test]
+    fn a_network_of_ones_own_is_not_this_computer() {
+        for (address, reach) in [
+            ("8.8.8.8", Reach::Public),
+            ("2606:4700::1111", Reach::Public),
+            ("10.0.0.1", Reach::Private),
+            ("192.168.1.1", Reach::Private),
+            ("100.64.0.1", Reach::Private),
+            ("fd12:3456::1", Reach::Private),
+            ("127.0.0.1", Reach::Local),
+            ("169.254.169.254", Reach::Local),
+            ("::1", Reach::Local),
+            ("::ffff:10.0.0.1", Reach::Local),
+            ("fe80::1", Reach::Local),
+            ("0.0.0.0", Reach::Local),
+        ] {
+            assert_eq!(Reach::of(address.parse().unwrap()), reach, "{address}");
+        }
+        assert!(Reach::Public < Reach::Private && Reach::Private < Reach::Local);
+        for (url, reach) in [
+            ("https://127.1/x", Some(Reach::Local)),
+            ("https://0x7f000001/", Some(Reach::Local)),
+            ("https://[::ffff:7f00:1]/", Some(Reach::Local)),
+            ("http://localhost:3000/", Some(Reach::Local)),
+            ("http://a.LOCALHOST./", Some(Reach::Local)),
+            ("https://192.168.1.1/", Some(Reach::Private)),
+            ("https://h.example/", None),
+            ("nothing", None),
+        ] {
+            assert_eq!(Reach::of_url(url), reach, "{url}");
         }
     }
 
