@@ -200,3 +200,108 @@ impl Reader<'_> {
         String::from_utf8(text).ok()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+    use proptest::prelude::*;
+
+    fn headers(values: &[&str]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(WWW_AUTHENTICATE, HeaderValue::from_str(value).unwrap());
+        }
+        headers
+    }
+
+    fn shown(values: &[&str]) -> Vec<String> {
+        let read = Challenge::read(&headers(values));
+        let parameters = |challenge: &Challenge| {
+            let pairs = challenge.parameters.iter();
+            pairs
+                .map(|(name, value)| format!(" {name}={value}"))
+                .collect::<String>()
+        };
+        read.iter()
+            .map(|one| format!("{}{}", one.scheme, parameters(one)))
+            .collect()
+    }
+
+    /// CL-DISC-1: several challenges in one header or several, in any order, with values that are
+    /// quoted or not.
+    #[test]
+    fn challenges_are_read_in_every_shape() {
+        for (values, expected) in [
+            (&["Bearer"][..], &["bearer"][..]),
+            (
+                &["bearer realm=\"a, b\" , scope=x"],
+                &["bearer realm=a, b scope=x"],
+            ),
+            (
+                &["Basic realm=\"x\", Bearer scope=\"a b\""],
+                &["basic realm=x", "bearer scope=a b"],
+            ),
+            (
+                &["Negotiate", "Bearer scope=a"],
+                &["negotiate", "bearer scope=a"],
+            ),
+            (
+                &["Negotiate YWJj==, Bearer scope=a"],
+                &["negotiate", "bearer scope=a"],
+            ),
+            (&["NTLM abc+/=,Bearer a=1"], &["ntlm", "bearer a=1"]),
+            (&["Bearer a=\"q\\\"uote\\\\\""], &["bearer a=q\"uote\\"]),
+            (&["Bearer a = \"b\" , c = d"], &["bearer a=b c=d"]),
+            (&["Bearer a=\"b\" c=\"d\""], &["bearer a=b c=d"]),
+            (
+                &["Bearer,DPoP algs=\"ES256\""],
+                &["bearer", "dpop algs=ES256"],
+            ),
+            (&[", ,Bearer a=b,,"], &["bearer a=b"]),
+            (
+                &["Bearer resource_metadata=https://h/x?y=z, a=b"],
+                &["bearer resource_metadata=https://h/x?y=z a=b"],
+            ),
+            (&["Bearer a=\"never ends"], &["bearer"]),
+            (&["=x, Bearer a=b"], &["bearer a=b"]),
+            (&[""], &[]),
+        ] {
+            assert_eq!(shown(values), expected, "{values:?}");
+        }
+    }
+
+    /// CL-DISC-1, D14: what is asked of a bearer, wherever it stands; a lone error means nothing.
+    #[test]
+    fn a_bearer_challenge_is_found_among_others() {
+        let read = |values: &[&str]| BearerChallenge::read(&headers(values));
+        let found = read(&[
+            "Basic realm=\"x\", scope=\"no\"",
+            "DPoP error=\"use_dpop_nonce\", resource_metadata=\"https://h/dpop\"",
+            "Bearer error=\"insufficient_scope\", scope=\" b  a \"",
+        ]);
+        assert!(found.is_insufficient_scope());
+        assert_eq!(found.scope.unwrap().as_str(), "a b");
+        assert_eq!(found.resource_metadata.unwrap(), "https://h/dpop");
+        assert_eq!(read(&["Basic realm=\"x\""]), BearerChallenge::default());
+        assert_eq!(read(&["Bearer scope=\"\""]), BearerChallenge::default());
+        assert_eq!(read(&["Bearer scope=\"a\\\"b\""]).scope, None);
+    }
+
+    proptest! {
+        /// Whatever a header says, reading it ends, soon, and gives no more than its bound.
+        #[test]
+        fn no_header_is_too_strange(values in proptest::collection::vec(
+            prop_oneof![
+                "[ -~\t]{0,200}",
+                "(Bearer|Basic|a=|a=\"|\\\\|\"|,| |x){0,60}",
+            ],
+            0..5,
+        )) {
+            let values: Vec<&str> = values.iter().map(String::as_str).collect();
+            let read = Challenge::read(&headers(&values));
+            prop_assert!(read.len() <= Challenge::MOST);
+            let _ = BearerChallenge::read(&headers(&values));
+        }
+    }
+}

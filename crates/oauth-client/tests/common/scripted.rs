@@ -11,7 +11,7 @@ use oauth_client::types::{Reach, SecretText};
 use oauth_client::{Bounds, HttpClient, Reached, TransportError, UserAgent, UserAgentError};
 
 /// One thing that is answered.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct Said {
     pub status: u16,
     pub headers: Vec<(&'static str, String)>,
