@@ -186,11 +186,14 @@ impl HttpClient for Web {
     }
 }
 
+/// From the query with which one was sent, the one to come back with.
+type Answer = dyn Fn(&HashMap<String, String>) -> String + Send + Sync;
+
 /// Comes back at once, with a query made from the address it was sent to.
 #[derive(Clone)]
 pub struct Robot {
     pub visits: Arc<Mutex<Vec<String>>>,
-    answer: Arc<dyn Fn(&HashMap<String, String>) -> String + Send + Sync>,
+    answer: Arc<Answer>,
 }
 
 impl Robot {
