@@ -1,12 +1,16 @@
-//! Fetches documents of strangers without letting them choose where we go.
+//! Sends requests without letting strangers choose where we go.
 //!
-//! **Promise.** [`GuardedTransport`] fills the port
+//! **Promise.** For servers, [`GuardedTransport`] fills the port
 //! [`Outbound`](oauth_types::outbound::Outbound): https only; every address that a name resolves to
 //! is checked, and the connection goes to one of the very addresses that were checked, so a name
 //! that resolves otherwise a moment later changes nothing; private, local and otherwise special
 //! addresses are refused in every disguise; redirects are answers like any other; time, size and
 //! the number of connections are bounded. Nothing of ours is sent along: no cookie, no credential,
 //! no referrer, and no proxy is asked.
+//!
+//! For clients, [`ClientTransport`] fills the port [`HttpClient`](oauth_client::HttpClient): a person
+//! may name a server of their own network or on this computer, but no document from further outside
+//! leads further inside; proxies and authorities of one's own are for corporate networks.
 //!
 //! **Absences.** No caching, no retrying, no judgement of what was fetched: that is for those who ask.
 //!
@@ -29,11 +33,25 @@
 //! let keys = GuardedTransport::new()?.danger_allow_origin("https://sso.corp.example:8443")?;
 //! # Ok(keys) }
 //! ```
+//!
+//! ```no_run
+//! use oauth_client::Ports;
+//! use oauth_hyper::ClientTransport;
+//! # fn ports(clock: impl oauth_client::types::env::Clock + 'static,
+//! #     entropy: impl oauth_client::types::env::Entropy + 'static)
+//! #     -> Result<Ports, Box<dyn std::error::Error>> {
+//! let http = ClientTransport::new()?.proxies_of_environment()?;
+//! # Ok(Ports::new(http, clock, entropy)) }
+//! ```
 
-mod address;
+mod client;
+mod connect;
+mod proxy;
 mod resolve;
 mod transport;
 
-pub use address::is_public;
+pub use client::ClientTransport;
+pub use oauth_types::address::is_public;
+pub use proxy::{InvalidProxy, Proxies};
 pub use resolve::{Resolve, SystemResolver};
 pub use transport::{GuardedTransport, InvalidOrigin, NotLoopback, TransportError};

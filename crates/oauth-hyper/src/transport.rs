@@ -1,8 +1,7 @@
 //! One request to one checked address.
 
 use std::collections::HashMap;
-use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -12,26 +11,23 @@ use http::{HeaderMap, HeaderValue, Method, Request, header};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use oauth_types::Reach;
+use oauth_types::address::is_public;
 use oauth_types::outbound::{Fetch, Fetched, Outbound, OutboundError, Validators};
 use oauth_types::{Issuer, Timestamp};
-use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
-use tokio_rustls::TlsConnector;
-use url::{Host, Url};
+use url::Url;
 
-use crate::address::{is_private, is_public};
+use crate::connect;
 use crate::resolve::{Resolve, SystemResolver};
 
 /// What we call ourselves, whoever asks.
-const USER_AGENT: &str = concat!("oauth-hyper/", env!("CARGO_PKG_VERSION"));
-/// Addresses that are tried, one after another.
-const MOST_ADDRESSES: usize = 4;
+pub(crate) const USER_AGENT: &str = concat!("oauth-hyper/", env!("CARGO_PKG_VERSION"));
 /// Bytes of an answer's head.
-const MOST_HEAD: usize = 16 * 1024;
+pub(crate) const MOST_HEAD: usize = 16 * 1024;
 /// Documents fetched at once, by all requests together.
 const AT_ONCE: usize = 64;
 /// Of these, from one host.
@@ -84,12 +80,7 @@ impl GuardedTransport {
     /// # Errors
     /// See [`TransportError`].
     pub fn new() -> Result<Self, TransportError> {
-        let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        if roots.is_empty() {
-            return Err(TransportError::NoRoots);
-        }
-        Self::with_roots(roots)
+        Self::with_roots(connect::system_roots()?)
     }
 
     /// Trusts these certificate authorities, in DER, and no others.
@@ -98,22 +89,14 @@ impl GuardedTransport {
     /// See [`TransportError`].
     pub fn trusting(authorities: &[Vec<u8>]) -> Result<Self, TransportError> {
         let mut roots = RootCertStore::empty();
-        for authority in authorities {
-            let added = roots.add(CertificateDer::from_slice(authority));
-            added.map_err(|_| TransportError::Certificate)?;
-        }
+        connect::add_roots(&mut roots, authorities)?;
         Self::with_roots(roots)
     }
 
     fn with_roots(roots: RootCertStore) -> Result<Self, TransportError> {
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let tls = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
         Ok(Self {
             resolver: Arc::new(SystemResolver),
-            tls: Arc::new(tls),
+            tls: connect::trusting(roots)?,
             loopback: false,
             ours: Vec::new(),
             connect_within: Duration::from_secs(2),
@@ -206,55 +189,30 @@ impl GuardedTransport {
         }
         is_public(address)
             || (self.loopback && address.is_loopback())
-            || (is_private(address) && self.is_ours(url))
+            || (self.is_ours(url)
+                && (Reach::of(address) == Reach::Private || address.is_loopback()))
     }
 
     /// The addresses to try. A name with one address that is not allowed is refused whole: nobody
     /// who means well has such a name.
-    async fn addresses(&self, url: &Url) -> Result<Vec<SocketAddr>, OutboundError> {
-        let port = url.port_or_known_default().unwrap_or(443);
-        let found = match url.host() {
-            // The URL parser has already read every notation of a literal address.
-            Some(Host::Ipv4(address)) => vec![IpAddr::V4(address)],
-            Some(Host::Ipv6(address)) => vec![IpAddr::V6(address)],
-            Some(Host::Domain(name)) => self.resolver.resolve(name).await.map_err(failed)?,
-            None => Vec::new(),
-        };
+    async fn addresses(&self, url: &Url) -> Result<Vec<IpAddr>, OutboundError> {
+        let found = connect::addresses(&*self.resolver, url).await;
+        let found = found.map_err(failed)?;
         if found.is_empty() || !found.iter().all(|address| self.allows(url, *address)) {
             return Err(OutboundError::Forbidden);
         }
-        let pinned = found.into_iter().take(MOST_ADDRESSES);
-        Ok(pinned
-            .map(|address| SocketAddr::new(address, port))
-            .collect())
-    }
-
-    async fn connect(&self, addresses: &[SocketAddr]) -> Result<TcpStream, OutboundError> {
-        let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
-        for address in addresses {
-            match timeout(self.connect_within, TcpStream::connect(address)).await {
-                Ok(Ok(stream)) => return Ok(stream),
-                Ok(Err(error)) => last = error,
-                Err(_) => last = io::ErrorKind::TimedOut.into(),
-            }
-        }
-        Err(failed(last))
+        Ok(found)
     }
 
     async fn ask(&self, url: &Url, fetch: &Fetch<'_>) -> Result<Fetched, OutboundError> {
-        let stream = self.connect(&self.addresses(url).await?).await?;
+        let addresses = self.addresses(url).await?;
+        let dialled = connect::dial(&addresses, url, self.connect_within).await;
+        let (stream, _) = dialled.map_err(failed)?;
         if url.scheme() != "https" {
             return exchange(stream, url, fetch).await;
         }
-        let name = url.host_str().unwrap_or_default();
-        let name = name
-            .trim_start_matches('[')
-            .trim_end_matches(']')
-            .to_owned();
-        let name = ServerName::try_from(name).map_err(failed)?;
-        let tls = TlsConnector::from(Arc::clone(&self.tls));
-        let stream = tls.connect(name, stream).await.map_err(failed)?;
-        exchange(stream, url, fetch).await
+        let secured = connect::secure(&self.tls, url, stream).await;
+        exchange(secured.map_err(failed)?, url, fetch).await
     }
 }
 

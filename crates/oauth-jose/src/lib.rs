@@ -1,8 +1,8 @@
 //! The one crate that touches cryptographic keys.
 //!
-//! **Promise.** Four uses of a key, each with a type of its own so that one cannot stand in for
+//! **Promise.** Five uses of a key, each with a type of its own so that one cannot stand in for
 //! another: [`SealKey`] hides and authenticates, [`MacKey`] derives and tags, [`SigningKey`]
-//! speaks to strangers, and a [`KeySet`] listens to them. Given the same inputs each gives the
+//! speaks to strangers, a [`KeySet`] listens to them, and a [`PrivateKey`] proves who its owner is. Given the same inputs each gives the
 //! same bytes; nonces are the caller's to draw. [`Jws`] is the one verifier of signed tokens: the
 //! key says which algorithm is used, `none` and shared secrets cannot be said at all.
 //!
@@ -27,6 +27,8 @@ pub mod derive;
 pub mod jwk;
 pub mod jwks;
 pub mod location;
+
+pub mod private_key;
 pub mod remote;
 pub mod seal;
 pub mod verify;
@@ -37,6 +39,7 @@ pub use derive::MacKey;
 pub use jwk::{PublicJwk, SigningKey};
 pub use jwks::{InvalidKey, InvalidKeySet, KeySet, VerifyingKey};
 pub use location::JwksLocation;
+pub use private_key::{InvalidPrivateKey, PrivateKey, SignError};
 pub use remote::{FetchError, Patience, RemoteError, RemoteKeySet};
 pub use seal::{SealError, SealKey};
 pub use verify::{InvalidJws, Jws, VerifyError};

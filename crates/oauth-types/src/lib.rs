@@ -21,6 +21,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod address;
 pub mod audience;
 pub mod authentication;
 pub mod authorization;
@@ -42,6 +43,7 @@ mod text;
 pub mod time;
 pub mod token;
 
+pub use address::Reach;
 pub use audience::Audience;
 pub use authentication::AuthenticationContext;
 pub use authorization::{AuthorizationErrorCode, AuthorizationRequest};

@@ -1,6 +1,54 @@
-//! Which addresses anybody may be sent to.
+//! Which addresses anybody may be sent to, and by whom.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use serde::{Deserialize, Serialize};
+use url::{Host, Url};
+
+/// How far inside one's own network an address lies; what is further inside is greater.
+///
+/// Whoever was reached at one of these may send us on to the same or a lesser one, never further
+/// inside: a server of the public internet cannot point at a private one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reach {
+    /// An address of the public internet, by [`is_public`].
+    Public,
+    /// An address of somebody's own network: 10/8, 172.16/12, 192.168/16, 100.64/10, fc00::/7.
+    Private,
+    /// This computer, and everything else that is special: link-local addresses (cloud metadata
+    /// services among them), IPv4 addresses in an IPv6 coat, documentation, multicast.
+    Local,
+}
+
+impl Reach {
+    /// Where an address lies.
+    pub fn of(address: IpAddr) -> Self {
+        let own = match address {
+            _ if is_public(address) => return Self::Public,
+            IpAddr::V4(address) => {
+                let [a, b, ..] = address.octets();
+                address.is_private() || (a == 100 && b & 0xc0 == 64)
+            }
+            IpAddr::V6(address) => address.segments()[0] & 0xfe00 == 0xfc00,
+        };
+        if own { Self::Private } else { Self::Local }
+    }
+
+    /// Where a URL leads as far as its text tells: a literal address, or a name that means this
+    /// computer. `None` for other names, which have to be resolved, and for what is no URL.
+    pub fn of_url(url: &str) -> Option<Self> {
+        match Url::parse(url).ok()?.host()? {
+            Host::Ipv4(address) => Some(Self::of(address.into())),
+            Host::Ipv6(address) => Some(Self::of(address.into())),
+            Host::Domain(name) => {
+                let name = name.trim_end_matches('.');
+                let local = name == "localhost" || name.ends_with(".localhost");
+                local.then_some(Self::Local)
+            }
+        }
+    }
+}
 
 /// Whether an address is one of the public internet. Special-purpose addresses are not: loopback,
 /// private, link-local (cloud metadata services among them), shared, benchmarking, documentation,
@@ -53,22 +101,6 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
     // ISATAP: an IPv4 address in the interface identifier, under any prefix.
     let tunnelled = matches!((e, f), (0 | 0x200, 0x5efe));
     global_unicast && !special && !tunnelled
-}
-
-/// Whether an address is one that an operator gives to machines of their own: of a private or
-/// shared network, or of this computer. Not link-local, where cloud metadata services are, and not
-/// an IPv6 address that carries an IPv4 one.
-///
-/// Spec: RFC 1918, RFC 6598, RFC 4193, RFC 1122 §3.2.1.3.
-pub(crate) fn is_private(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(address) => {
-            let [a, b, ..] = address.octets();
-            let shared = matches!((a, b), (100, 64..=127));
-            address.is_private() || address.is_loopback() || shared
-        }
-        IpAddr::V6(address) => address.is_unique_local() || address.is_loopback(),
-    }
 }
 
 #[cfg(test)]
@@ -153,34 +185,37 @@ mod tests {
         }
     }
 
+    /// CL-DISC-8: what lies further inside is greater.
     #[test]
-    fn private_addresses_are_those_of_private_networks() {
-        for private in [
-            "10.0.0.1",
-            "100.64.0.1",
-            "127.0.0.1",
-            "172.16.0.1",
-            "192.168.1.1",
-            "::1",
-            "fd12:3456::1",
+    fn a_network_of_ones_own_is_not_this_computer() {
+        for (address, reach) in [
+            ("8.8.8.8", Reach::Public),
+            ("2606:4700::1111", Reach::Public),
+            ("10.0.0.1", Reach::Private),
+            ("192.168.1.1", Reach::Private),
+            ("100.64.0.1", Reach::Private),
+            ("fd12:3456::1", Reach::Private),
+            ("127.0.0.1", Reach::Local),
+            ("169.254.169.254", Reach::Local),
+            ("::1", Reach::Local),
+            ("::ffff:10.0.0.1", Reach::Local),
+            ("fe80::1", Reach::Local),
+            ("0.0.0.0", Reach::Local),
         ] {
-            assert!(is_private(private.parse().unwrap()), "{private}");
+            assert_eq!(Reach::of(address.parse().unwrap()), reach, "{address}");
         }
-        for other in [
-            "0.0.0.0",
-            "8.8.8.8",
-            "169.254.169.254",
-            "172.32.0.1",
-            "198.18.0.1",
-            "224.0.0.1",
-            "255.255.255.255",
-            "::",
-            "::ffff:10.0.0.1",
-            "64:ff9b::a00:1",
-            "fe80::1",
-            "2606:4700::1111",
+        assert!(Reach::Public < Reach::Private && Reach::Private < Reach::Local);
+        for (url, reach) in [
+            ("https://127.1/x", Some(Reach::Local)),
+            ("https://0x7f000001/", Some(Reach::Local)),
+            ("https://[::ffff:7f00:1]/", Some(Reach::Local)),
+            ("http://localhost:3000/", Some(Reach::Local)),
+            ("http://a.LOCALHOST./", Some(Reach::Local)),
+            ("https://192.168.1.1/", Some(Reach::Private)),
+            ("https://h.example/", None),
+            ("nothing", None),
         ] {
-            assert!(!is_private(other.parse().unwrap()), "{other}");
+            assert_eq!(Reach::of_url(url), reach, "{url}");
         }
     }
 
