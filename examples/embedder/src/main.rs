@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use axum::{Router, http::HeaderMap, routing::get};
-use oauth_axum::{AllowedOrigins, BearerLayer, Claims, OAuthService, ProtectedResource};
+use oauth_axum::{BearerLayer, Claims, OAuthService, ProtectedResource};
 use oauth_core::storage::StorageError;
 use oauth_core::types::env::{OsEntropy, SystemClock};
 use oauth_core::types::{Issuer, Lifetime, ResourceUri, Scope, Subject, Timestamp};
@@ -131,13 +131,10 @@ async fn app(origin: &str) -> Result<Router, Box<dyn Error>> {
     let storage = Arc::new(MemoryStorage::new());
     let server = AuthorizationServer::open(config, storage, &root, ports).await?;
     let service = Arc::new(OAuthService::new(Arc::new(server), Arc::new(Shop)));
-    let resource = ProtectedResource::new(mcp.clone(), origin, Scope::parse("cart:read")?);
-    let guard = BearerLayer::new(resource.clone(), service.clone())
-        .origins(AllowedOrigins::of(&mcp))
-        .ending_streams(SystemClock, tokio::time::sleep);
+    let resource = ProtectedResource::new(mcp, origin, Scope::parse("cart:read")?);
     Ok(Router::new()
         .route("/mcp", get(cart))
-        .layer(guard)
+        .layer(BearerLayer::new(resource.clone(), service.clone()))
         .merge(oauth_axum::resource_metadata([&resource]))
         .merge(oauth_axum::authorization_server(service)))
 }
