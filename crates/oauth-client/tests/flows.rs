@@ -2,9 +2,16 @@
 
 mod common;
 
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
 use common::scripted::{ASM, Robot, Said, Scene, TOKEN, Web, asm, registered_body, tokens, with};
-use oauth_client::types::{Lifetime, Scope};
-use oauth_client::{AuthorizationError, BearerChallenge, ClientError, Leniency};
+use oauth_client::agent::Visit;
+use oauth_client::types::{Lifetime, Scope, SecretText};
+use oauth_client::{
+    AuthorizationError, BearerChallenge, Client, ClientConfig, ClientError, Leniency, Ports,
+    UserAgentError,
+};
 use oauth_testkit::block_on;
 
 /// CL-AUTHZ-1, CL-AUTHZ-2, CL-AUTHZ-6, CL-AUTHZ-10, CL-TOK-4: what is asked for, and that the code goes
@@ -139,6 +146,54 @@ fn answers_of_others_are_not_believed() {
             );
         }
     }
+}
+
+/// A browser that nobody comes back from.
+struct Forgotten;
+
+#[async_trait::async_trait]
+impl oauth_client::UserAgent for Forgotten {
+    async fn begin(&self) -> Result<Box<dyn Visit>, UserAgentError> {
+        Ok(Box::new(Self))
+    }
+}
+
+#[async_trait::async_trait]
+impl Visit for Forgotten {
+    fn redirect_uri(&self) -> &str {
+        "http://127.0.0.1:4711/callback"
+    }
+
+    async fn visit(self: Box<Self>, _: &str) -> Result<SecretText, UserAgentError> {
+        std::future::pending().await
+    }
+}
+
+/// CL-TOK-8: while somebody signs in for more scope, a token that is still good is used, also when it
+/// would be renewed otherwise; once it has ended, it is waited for.
+#[test]
+fn a_good_token_waits_for_nobody() {
+    let scene = Scene::new(Web::usual());
+    scene.sign_in().unwrap();
+    let config = ClientConfig::new(common::MCP, "Test").unwrap();
+    let ports = Ports::new(
+        scene.web.clone(),
+        scene.clock.clone(),
+        scene.entropy.clone(),
+    )
+    .store(scene.store.clone())
+    .user_agent(Forgotten);
+    let client = Client::new(config, ports);
+    block_on(client.access_token()).unwrap().unwrap();
+    let mut context = Context::from_waker(Waker::noop());
+    let challenge = BearerChallenge::default();
+    let mut signing_in = pin!(client.sign_in(&challenge));
+    assert!(signing_in.as_mut().poll(&mut context).is_pending());
+    scene.clock.advance(Lifetime::seconds(3570));
+    let token = pin!(client.access_token()).poll(&mut context);
+    assert!(matches!(token, Poll::Ready(Ok(Some(_)))));
+    scene.clock.advance(Lifetime::seconds(30));
+    assert!(pin!(client.access_token()).poll(&mut context).is_pending());
 }
 
 /// CL-TOK-6: the refresh token stays where none comes, and gives way where one does.

@@ -173,6 +173,8 @@ fn a_lost_registration_is_made_again_once() {
     assert_eq!(scene.get("/mcp").unwrap().status(), 200);
     assert_eq!(scene.net.take("POST /register"), 1);
     assert_ne!(scene.registration().unwrap().client_id, first);
+    // Nobody was sent anywhere with the lost one.
+    assert_eq!(scene.alice.visits.lock().unwrap().len(), 2);
     assert_eq!(scene.stepped("RegistrationDropped"), 1);
 }
 
