@@ -12,7 +12,7 @@
 //! name: `/mcp`, `/mcp/write`, which needs `mcp:write`, and `/mcp/anybody`, where tokens are
 //! optional.
 
-mod asking;
+pub(crate) mod asking;
 mod script;
 mod wire;
 
