@@ -32,13 +32,13 @@ const TOKEN: &str = "a-token-that-nobody-else-may-see";
 
 fn ask(
     said: Result<AccessClaims, impl Into<VerificationError>>,
-) -> Result<Option<AccessClaims>, Response<Bytes>> {
+) -> Result<Option<AccessClaims>, Box<Response<Bytes>>> {
     let resource = ProtectedResource::new(uri("mcp"), "https://auth.example", Scope::empty());
     let layer = BearerLayer::new(resource, Arc::new(Always(said.map_err(Into::into))));
     let mut headers = HeaderMap::new();
     let value = format!("Bearer {TOKEN}").parse().unwrap();
     headers.insert(header::AUTHORIZATION, value);
-    block_on(layer.check(&headers))
+    block_on(layer.check(&headers)).map_err(Box::new)
 }
 
 fn claims(audience: impl Into<Audience>) -> AccessClaims {
@@ -102,6 +102,7 @@ fn every_refusal_is_one_answer_and_its_own_line_of_the_log() {
         TokenRefused::NotYetValid,
         TokenRefused::Audience,
         TokenRefused::Subject,
+        TokenRefused::Bound,
         TokenRefused::Inactive,
         TokenRefused::Other("the account is closed"),
     ] {

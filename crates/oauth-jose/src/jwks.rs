@@ -16,7 +16,7 @@ use crate::algorithm::Algorithm;
 /// Keys of one set.
 const MOST_KEYS: usize = 32;
 /// Bytes of a JWKS document.
-const LONGEST_DOCUMENT: usize = 64 * 1024;
+pub(crate) const LONGEST_DOCUMENT: usize = 64 * 1024;
 
 /// A public key, pinned to the algorithms that its type has.
 #[derive(Clone)]

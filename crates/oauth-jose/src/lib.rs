@@ -6,7 +6,9 @@
 //! same bytes; nonces are the caller's to draw. [`Jws`] is the one verifier of signed tokens: the
 //! key says which algorithm is used, `none` and shared secrets cannot be said at all.
 //!
-//! **Absences.** No I/O, no clock, no randomness of its own, no storage, and no knowledge of what
+//! A [`RemoteKeySet`] is the keys of somebody who publishes them, fetched through a port.
+//!
+//! **Absences.** No I/O of its own, no clock, no randomness of its own, no storage, and no knowledge of what
 //! the bytes mean.
 //!
 //! ```
@@ -25,6 +27,7 @@ pub mod derive;
 pub mod jwk;
 pub mod jwks;
 pub mod location;
+pub mod remote;
 pub mod seal;
 pub mod verify;
 
@@ -34,5 +37,6 @@ pub use derive::MacKey;
 pub use jwk::{PublicJwk, SigningKey};
 pub use jwks::{InvalidKey, InvalidKeySet, KeySet, VerifyingKey};
 pub use location::JwksLocation;
+pub use remote::{FetchError, Patience, RemoteError, RemoteKeySet};
 pub use seal::{SealError, SealKey};
 pub use verify::{InvalidJws, Jws, VerifyError};

@@ -114,6 +114,11 @@ impl<'a> Jws<'a> {
         &self.claims
     }
 
+    /// What it says, for whoever has verified it: nothing here remembers that.
+    pub fn into_unverified_claims(self) -> Claims {
+        self.claims
+    }
+
     /// Believes the token if a key of `keys` signed it with an algorithm of `allowed`.
     ///
     /// A token that names its key by `kid` is tried with the keys of exactly that name; one that

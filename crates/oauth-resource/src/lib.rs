@@ -25,6 +25,7 @@
 //! ```
 
 pub mod bearer;
+pub mod jwt;
 pub mod mapping;
 pub mod needs;
 pub mod operation;
@@ -32,6 +33,7 @@ pub mod resource;
 pub mod verify;
 
 pub use bearer::{InvalidAuthorization, bearer_token};
+pub use jwt::{JwtVerifier, TrustedIssuer};
 pub use mapping::ClaimMapping;
 pub use needs::Needs;
 pub use oauth_types::{AccessClaims, Audience};

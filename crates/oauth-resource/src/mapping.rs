@@ -70,9 +70,10 @@ impl ClaimMapping {
     /// scopes that is no scope token counts for nothing.
     ///
     /// # Errors
-    /// [`TokenRefused::Issuer`] when the claims name another, [`TokenRefused::Audience`] when no
-    /// resource is among their audience, [`TokenRefused::Subject`], [`TokenRefused::Endless`], and
-    /// [`TokenRefused::Malformed`] for a scope or client that is no text.
+    /// [`TokenRefused::Issuer`] when the claims name another, [`TokenRefused::Bound`] when they bind
+    /// the token to a key, [`TokenRefused::Audience`] when no resource is among their audience,
+    /// [`TokenRefused::Subject`], [`TokenRefused::Endless`], and [`TokenRefused::Malformed`] for a
+    /// scope or client that is no text.
     pub fn read(
         &self,
         issuer: &Issuer,
@@ -82,6 +83,10 @@ impl ClaimMapping {
         let named = claims.issuer.as_deref();
         if named.is_some_and(|named| named != issuer.as_str()) {
             return Err(TokenRefused::Issuer);
+        }
+        // RFC 9449 §7.2: a bound token is nothing without the proof that belongs to it.
+        if claims.all.get("cnf").is_some_and(|bound| !bound.is_null()) {
+            return Err(TokenRefused::Bound);
         }
         let audience = self.resources(&claims.audience);
         let audience = Audience::of(audience).ok_or(TokenRefused::Audience)?;
@@ -106,6 +111,12 @@ impl ClaimMapping {
         read.authentication = authentication(said).map(Arc::new);
         read.said = Some(Arc::new(claims.all));
         Ok(read)
+    }
+
+    /// Whether claims speak of scopes, were it to say that there are none.
+    pub(crate) fn names_scope(&self, said: &Map<String, Value>) -> bool {
+        let named = |name: &str| said.get(name).is_some_and(|value| !value.is_null());
+        SCOPE.iter().any(|name| named(name)) || self.scope_claims.iter().any(|name| named(name))
     }
 
     fn resources(&self, audience: &[String]) -> impl Iterator<Item = ResourceUri> {
@@ -306,6 +317,8 @@ mod tests {
         assert_eq!(less.authentication, None);
         let other = read(&plain, &json!({"iss": "https://auth.example/"})).err();
         assert_eq!(other, Some(TokenRefused::Issuer));
+        let jkt = json!({"cnf": {"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}});
+        assert_eq!(read(&plain, &jkt).err(), Some(TokenRefused::Bound));
         let endless = read(&plain, &json!({"exp": null})).err();
         assert_eq!(endless, Some(TokenRefused::Endless));
         let end = Timestamp::from_unix(5);

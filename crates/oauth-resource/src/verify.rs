@@ -78,6 +78,9 @@ pub enum TokenRefused {
     /// It does not say whom it speaks for.
     #[error("the token names no subject")]
     Subject,
+    /// It is bound to a key (`cnf`), and a bearer shows none.
+    #[error("the token is bound to a key that was not shown")]
+    Bound,
     /// Its issuer does not know it, or no longer.
     #[error("the token is not active")]
     Inactive,

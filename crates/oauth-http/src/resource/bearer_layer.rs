@@ -225,8 +225,14 @@ fn note(refusal: &Refusal) {
             tracing::debug!(reason = display(why), "access token refused");
         }
         Refusal::Unavailable(outage) => {
-            let cause = std::error::Error::source(outage).map(display);
-            tracing::warn!(cause, "{outage}");
+            let mut causes = String::new();
+            let mut cause = std::error::Error::source(outage);
+            while let Some(error) = cause {
+                let colon = if causes.is_empty() { "" } else { ": " };
+                causes = format!("{causes}{colon}{error}");
+                cause = error.source();
+            }
+            tracing::warn!(causes, "{outage}");
         }
         _ => {}
     }
