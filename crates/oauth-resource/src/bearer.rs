@@ -42,14 +42,19 @@ pub fn bearer_token<'a>(
     }
     let token = rest.trim_ascii();
     let body = token.trim_ascii_end();
-    let padding = body.iter().rev().take_while(|&&byte| byte == b'=').count();
-    let word = &body[..body.len() - padding];
-    if word.is_empty() || !word.iter().all(|&byte| TOKEN68[usize::from(byte)]) {
+    if !is_token68(body) {
         return Err(InvalidAuthorization);
     }
     std::str::from_utf8(body)
         .map(Some)
         .map_err(|_| InvalidAuthorization)
+}
+
+/// Whether all of it is one `token68`. Spec: RFC 9110 §11.2.
+pub(crate) fn is_token68(text: &[u8]) -> bool {
+    let padding = text.iter().rev().take_while(|&&byte| byte == b'=').count();
+    let word = &text[..text.len() - padding];
+    !word.is_empty() && word.iter().all(|&byte| TOKEN68[usize::from(byte)])
 }
 
 #[cfg(test)]

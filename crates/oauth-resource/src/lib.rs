@@ -25,18 +25,26 @@
 //! ```
 
 pub mod bearer;
+pub mod cache;
+pub mod introspection;
+pub mod issuer;
 pub mod jwt;
 pub mod mapping;
 pub mod needs;
 pub mod operation;
 pub mod resource;
+pub mod several;
 pub mod verify;
 
 pub use bearer::{InvalidAuthorization, bearer_token};
+pub use cache::{KnownTokens, VerificationCache};
+pub use introspection::{ClientCredentials, Introspection};
+pub use issuer::{DiscoveredIssuer, IssuerMetadata};
 pub use jwt::{JwtVerifier, TrustedIssuer};
 pub use mapping::ClaimMapping;
 pub use needs::Needs;
 pub use oauth_types::{AccessClaims, Audience};
 pub use operation::OperationPolicy;
 pub use resource::{ProtectedResource, Refusal};
+pub use several::SeveralIssuers;
 pub use verify::{AccessTokenVerifier, TokenRefused, VerificationError, VerifierUnavailable};

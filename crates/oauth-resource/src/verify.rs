@@ -22,6 +22,13 @@ pub trait AccessTokenVerifier: Send + Sync {
     async fn verify(&self, token: &str) -> Result<AccessClaims, VerificationError>;
 }
 
+#[async_trait]
+impl<V: AccessTokenVerifier + ?Sized> AccessTokenVerifier for Arc<V> {
+    async fn verify(&self, token: &str) -> Result<AccessClaims, VerificationError> {
+        (**self).verify(token).await
+    }
+}
+
 /// A token was not verified.
 #[derive(Debug, Clone, thiserror::Error)]
 #[expect(

@@ -21,6 +21,6 @@ pub mod servers;
 pub mod signer;
 pub mod socket;
 
-pub use documents::Documents;
+pub use documents::{Documents, Heard};
 pub use fakes::{FixedClock, SeededEntropy, block_on};
 pub use signer::Signer;
