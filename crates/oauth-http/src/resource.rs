@@ -7,8 +7,8 @@ mod service;
 
 pub use bearer_layer::{Answer, AnswerFuture, Bearer, BearerLayer};
 pub use oauth_resource::{
-    AccessClaims, AccessTokenVerifier, Audience, Needs, OperationPolicy, ProtectedResource,
-    TokenRefused, VerificationError, VerifierUnavailable,
+    AccessClaims, AccessTokenVerifier, Audience, KnownTokens, Needs, OperationPolicy,
+    ProtectedResource, TokenRefused, VerificationCache, VerificationError, VerifierUnavailable,
 };
 pub use operation_layer::{OperationLayer, Operations};
 pub use service::ResourceService;

@@ -5,6 +5,8 @@ mod authorize;
 mod cookies;
 mod decode;
 mod encode;
+#[cfg(feature = "resource")]
+mod forgetting;
 mod hand_off;
 mod interaction;
 mod proxies;
@@ -15,6 +17,8 @@ mod verifier;
 
 pub use account::{AccountOutcome, AccountPages, AccountPaths, AccountView, AccountVisit};
 pub use decode::Form;
+#[cfg(feature = "resource")]
+pub use forgetting::Forgetting;
 pub use interaction::{Interaction, InteractionError, Notice, Outcome, Page, Visit};
 pub use oauth_core::{AuthorizationServer, RequestId, Source};
 pub use proxies::{ForwardedHeader, InvalidNetwork, TrustedProxies};

@@ -55,6 +55,22 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
     global_unicast && !special && !tunnelled
 }
 
+/// Whether an address is one that an operator gives to machines of their own: of a private or
+/// shared network, or of this computer. Not link-local, where cloud metadata services are, and not
+/// an IPv6 address that carries an IPv4 one.
+///
+/// Spec: RFC 1918, RFC 6598, RFC 4193, RFC 1122 §3.2.1.3.
+pub(crate) fn is_private(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => {
+            let [a, b, ..] = address.octets();
+            let shared = matches!((a, b), (100, 64..=127));
+            address.is_private() || address.is_loopback() || shared
+        }
+        IpAddr::V6(address) => address.is_unique_local() || address.is_loopback(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -134,6 +150,37 @@ mod tests {
             "3ffe::1",
         ] {
             assert!(is_public(public.parse().unwrap()), "{public}");
+        }
+    }
+
+    #[test]
+    fn private_addresses_are_those_of_private_networks() {
+        for private in [
+            "10.0.0.1",
+            "100.64.0.1",
+            "127.0.0.1",
+            "172.16.0.1",
+            "192.168.1.1",
+            "::1",
+            "fd12:3456::1",
+        ] {
+            assert!(is_private(private.parse().unwrap()), "{private}");
+        }
+        for other in [
+            "0.0.0.0",
+            "8.8.8.8",
+            "169.254.169.254",
+            "172.32.0.1",
+            "198.18.0.1",
+            "224.0.0.1",
+            "255.255.255.255",
+            "::",
+            "::ffff:10.0.0.1",
+            "64:ff9b::a00:1",
+            "fe80::1",
+            "2606:4700::1111",
+        ] {
+            assert!(!is_private(other.parse().unwrap()), "{other}");
         }
     }
 

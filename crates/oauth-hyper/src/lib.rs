@@ -8,7 +8,7 @@
 //! the number of connections are bounded. Nothing of ours is sent along: no cookie, no credential,
 //! no referrer, and no proxy is asked.
 //!
-//! **Absences.** No caching, no retrying, no judgement of what was fetched: that is `oauth-core`'s.
+//! **Absences.** No caching, no retrying, no judgement of what was fetched: that is for those who ask.
 //!
 //! ```no_run
 //! use oauth_core::Ports;
@@ -19,6 +19,16 @@
 //! let ports = Ports::new(clock, entropy).outbound(GuardedTransport::new()?);
 //! # Ok(ports) }
 //! ```
+//!
+//! A resource server fetches the keys of its issuer. One that is on a private network, or on this
+//! computer during development, is named for that, by the operator and with its whole origin:
+//!
+//! ```no_run
+//! use oauth_hyper::GuardedTransport;
+//! # fn keys() -> Result<GuardedTransport, Box<dyn std::error::Error>> {
+//! let keys = GuardedTransport::new()?.danger_allow_origin("https://sso.corp.example:8443")?;
+//! # Ok(keys) }
+//! ```
 
 mod address;
 mod resolve;
@@ -26,4 +36,4 @@ mod transport;
 
 pub use address::is_public;
 pub use resolve::{Resolve, SystemResolver};
-pub use transport::{GuardedTransport, NotLoopback, TransportError};
+pub use transport::{GuardedTransport, InvalidOrigin, NotLoopback, TransportError};

@@ -16,13 +16,14 @@ use oauth_types::outbound::{Fetch, Fetched, Outbound, OutboundError, Validators}
 use oauth_types::{Issuer, Timestamp};
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use url::{Host, Url};
 
-use crate::address::is_public;
+use crate::address::{is_private, is_public};
 use crate::resolve::{Resolve, SystemResolver};
 
 /// What we call ourselves, whoever asks.
@@ -42,9 +43,12 @@ pub struct GuardedTransport {
     resolver: Arc<dyn Resolve>,
     tls: Arc<ClientConfig>,
     loopback: bool,
+    /// Origins that may be on a private network.
+    ours: Vec<String>,
     connect_within: Duration,
     answer_within: Duration,
     turns: Arc<Semaphore>,
+    at_once_of_a_host: usize,
     /// Fetches under way, by host.
     hosts: Arc<Mutex<HashMap<String, usize>>>,
 }
@@ -68,6 +72,11 @@ pub enum TransportError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("loopback documents are for an issuer on a loopback address only")]
 pub struct NotLoopback;
+
+/// The text is no scheme, host and port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("an origin is http or https, a host and at most a port")]
+pub struct InvalidOrigin;
 
 impl GuardedTransport {
     /// Trusts the certificate authorities of the system, also those named by `SSL_CERT_FILE`.
@@ -106,9 +115,11 @@ impl GuardedTransport {
             resolver: Arc::new(SystemResolver),
             tls: Arc::new(tls),
             loopback: false,
+            ours: Vec::new(),
             connect_within: Duration::from_secs(2),
             answer_within: Duration::from_secs(5),
             turns: Arc::new(Semaphore::new(AT_ONCE)),
+            at_once_of_a_host: AT_ONCE_OF_A_HOST,
             hosts: Arc::default(),
         })
     }
@@ -128,6 +139,16 @@ impl GuardedTransport {
         self
     }
 
+    /// How much is fetched at once, by all together and of it from one host. Default 64 and 4, which
+    /// is for hosts that strangers name. Where all of them are the operator's choice, as for a
+    /// resource server that introspects tokens, one host may have most of it.
+    #[must_use]
+    pub fn at_once(mut self, together: usize, of_a_host: usize) -> Self {
+        self.turns = Arc::new(Semaphore::new(together.max(1)));
+        self.at_once_of_a_host = of_a_host.max(1);
+        self
+    }
+
     /// Lets documents be on this computer: for development, where the issuer is, too.
     ///
     /// # Errors
@@ -140,11 +161,32 @@ impl GuardedTransport {
         Ok(self)
     }
 
+    /// Lets what is asked of this origin be on a private network, or on this computer, there also
+    /// over plain http: for an issuer that the operator names. Scheme, host and port must be the
+    /// very ones, and every other origin is judged as before. Link-local addresses are refused all
+    /// the same, and plain http goes nowhere but to loopback addresses, whatever a name resolves to.
+    ///
+    /// Not for a transport that fetches documents of strangers as well: they could name this origin.
+    ///
+    /// # Errors
+    /// [`InvalidOrigin`].
+    pub fn danger_allow_origin(mut self, origin: &str) -> Result<Self, InvalidOrigin> {
+        let url = Url::parse(origin).map_err(|_| InvalidOrigin)?;
+        let web = matches!(url.scheme(), "https" | "http") && url.has_host();
+        let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
+        let nobodys = url.username().is_empty() && url.password().is_none();
+        if !(web && bare && nobodys) {
+            return Err(InvalidOrigin);
+        }
+        self.ours.push(url.origin().ascii_serialization());
+        Ok(self)
+    }
+
     /// One of the few turns of a host, so that a slow one cannot take everybody's.
     fn turn_of(&self, host: &str) -> Result<HostTurn, OutboundError> {
         let mut hosts = lock(&self.hosts);
         let count = hosts.entry(host.to_owned()).or_default();
-        if *count >= AT_ONCE_OF_A_HOST {
+        if *count >= self.at_once_of_a_host {
             return Err(OutboundError::Busy);
         }
         *count += 1;
@@ -154,8 +196,17 @@ impl GuardedTransport {
         })
     }
 
-    fn allows(&self, address: IpAddr) -> bool {
-        is_public(address) || (self.loopback && address.is_loopback())
+    fn is_ours(&self, url: &Url) -> bool {
+        self.ours.contains(&url.origin().ascii_serialization())
+    }
+
+    fn allows(&self, url: &Url, address: IpAddr) -> bool {
+        if url.scheme() != "https" {
+            return address.is_loopback();
+        }
+        is_public(address)
+            || (self.loopback && address.is_loopback())
+            || (is_private(address) && self.is_ours(url))
     }
 
     /// The addresses to try. A name with one address that is not allowed is refused whole: nobody
@@ -169,7 +220,7 @@ impl GuardedTransport {
             Some(Host::Domain(name)) => self.resolver.resolve(name).await.map_err(failed)?,
             None => Vec::new(),
         };
-        if found.is_empty() || !found.iter().all(|address| self.allows(*address)) {
+        if found.is_empty() || !found.iter().all(|address| self.allows(url, *address)) {
             return Err(OutboundError::Forbidden);
         }
         let pinned = found.into_iter().take(MOST_ADDRESSES);
@@ -192,6 +243,9 @@ impl GuardedTransport {
 
     async fn ask(&self, url: &Url, fetch: &Fetch<'_>) -> Result<Fetched, OutboundError> {
         let stream = self.connect(&self.addresses(url).await?).await?;
+        if url.scheme() != "https" {
+            return exchange(stream, url, fetch).await;
+        }
         let name = url.host_str().unwrap_or_default();
         let name = name
             .trim_start_matches('[')
@@ -200,74 +254,83 @@ impl GuardedTransport {
         let name = ServerName::try_from(name).map_err(failed)?;
         let tls = TlsConnector::from(Arc::clone(&self.tls));
         let stream = tls.connect(name, stream).await.map_err(failed)?;
-        let handshake = http1::Builder::new()
-            .max_buf_size(MOST_HEAD)
-            .handshake(TokioIo::new(stream))
-            .await;
-        let (mut sender, connection) = handshake.map_err(failed)?;
-        let method = match fetch.form {
-            Some(_) => Method::POST,
-            None => Method::GET,
-        };
-        let mut request = Request::builder()
-            .method(method)
-            .uri(&url[url::Position::BeforePath..url::Position::AfterQuery])
-            .header(
-                header::HOST,
-                &url[url::Position::BeforeHost..url::Position::AfterPort],
-            )
-            .header(header::ACCEPT, "application/json")
-            .header(header::USER_AGENT, USER_AGENT)
-            .header(header::CONNECTION, "close")
-            .body(Full::<Bytes>::from(
-                fetch.form.unwrap_or_default().to_owned(),
-            ))
-            .map_err(failed)?;
-        if fetch.form.is_some() {
-            let form = HeaderValue::from_static("application/x-www-form-urlencoded");
-            request.headers_mut().insert(header::CONTENT_TYPE, form);
-        }
-        if let Some(authorization) = fetch.authorization {
-            let mut secret = HeaderValue::try_from(authorization).map_err(failed)?;
-            secret.set_sensitive(true);
-            request.headers_mut().insert(header::AUTHORIZATION, secret);
-        }
-        let known = fetch.validators.cloned().unwrap_or_default();
-        for (name, value) in [
-            (header::IF_NONE_MATCH, known.etag),
-            (header::IF_MODIFIED_SINCE, known.last_modified),
-        ] {
-            if let Some(value) = value.and_then(|value| HeaderValue::try_from(value).ok()) {
-                request.headers_mut().insert(name, value);
-            }
-        }
-        // Dropping the set with this future closes the connection.
-        let mut driver = tokio::task::JoinSet::new();
-        driver.spawn(connection);
-        let response = sender.send_request(request).await.map_err(failed)?;
-        let (head, body) = response.into_parts();
-        let body = Limited::new(body, fetch.most_bytes).collect().await;
-        let body = body.map_err(|error| match error.is::<LengthLimitError>() {
-            true => OutboundError::TooLarge,
-            false => OutboundError::Failed(error),
-        })?;
-        let headers = |name| text(&head.headers, name);
-        Ok(Fetched {
-            status: head.status.as_u16(),
-            content_type: headers(header::CONTENT_TYPE),
-            cache_control: headers(header::CACHE_CONTROL),
-            age: headers(header::AGE).and_then(|age| age.parse().ok()),
-            date: headers(header::DATE).and_then(|date| moment(&date)),
-            // RFC 9111 §5.3: what is no date is over, `0` above all.
-            expires: headers(header::EXPIRES)
-                .map(|date| moment(&date).unwrap_or(Timestamp::from_unix(0))),
-            validators: Validators {
-                etag: headers(header::ETAG),
-                last_modified: headers(header::LAST_MODIFIED),
-            },
-            body: body.to_bytes().to_vec(),
-        })
+        exchange(stream, url, fetch).await
     }
+}
+
+/// One request and its answer on a connection of its own.
+async fn exchange(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    url: &Url,
+    fetch: &Fetch<'_>,
+) -> Result<Fetched, OutboundError> {
+    let handshake = http1::Builder::new()
+        .max_buf_size(MOST_HEAD)
+        .handshake(TokioIo::new(stream))
+        .await;
+    let (mut sender, connection) = handshake.map_err(failed)?;
+    let method = match fetch.form {
+        Some(_) => Method::POST,
+        None => Method::GET,
+    };
+    let mut request = Request::builder()
+        .method(method)
+        .uri(&url[url::Position::BeforePath..url::Position::AfterQuery])
+        .header(
+            header::HOST,
+            &url[url::Position::BeforeHost..url::Position::AfterPort],
+        )
+        .header(header::ACCEPT, "application/json")
+        .header(header::USER_AGENT, USER_AGENT)
+        .header(header::CONNECTION, "close")
+        .body(Full::<Bytes>::from(
+            fetch.form.unwrap_or_default().to_owned(),
+        ))
+        .map_err(failed)?;
+    if fetch.form.is_some() {
+        let form = HeaderValue::from_static("application/x-www-form-urlencoded");
+        request.headers_mut().insert(header::CONTENT_TYPE, form);
+    }
+    if let Some(authorization) = fetch.authorization {
+        let mut secret = HeaderValue::try_from(authorization).map_err(failed)?;
+        secret.set_sensitive(true);
+        request.headers_mut().insert(header::AUTHORIZATION, secret);
+    }
+    let known = fetch.validators.cloned().unwrap_or_default();
+    for (name, value) in [
+        (header::IF_NONE_MATCH, known.etag),
+        (header::IF_MODIFIED_SINCE, known.last_modified),
+    ] {
+        if let Some(value) = value.and_then(|value| HeaderValue::try_from(value).ok()) {
+            request.headers_mut().insert(name, value);
+        }
+    }
+    // Dropping the set with this future closes the connection.
+    let mut driver = tokio::task::JoinSet::new();
+    driver.spawn(connection);
+    let response = sender.send_request(request).await.map_err(failed)?;
+    let (head, body) = response.into_parts();
+    let body = Limited::new(body, fetch.most_bytes).collect().await;
+    let body = body.map_err(|error| match error.is::<LengthLimitError>() {
+        true => OutboundError::TooLarge,
+        false => OutboundError::Failed(error),
+    })?;
+    let headers = |name| text(&head.headers, name);
+    Ok(Fetched {
+        status: head.status.as_u16(),
+        content_type: headers(header::CONTENT_TYPE),
+        cache_control: headers(header::CACHE_CONTROL),
+        age: headers(header::AGE).and_then(|age| age.parse().ok()),
+        date: headers(header::DATE).and_then(|date| moment(&date)),
+        // RFC 9111 §5.3: what is no date is over, `0` above all.
+        expires: headers(header::EXPIRES)
+            .map(|date| moment(&date).unwrap_or(Timestamp::from_unix(0))),
+        validators: Validators {
+            etag: headers(header::ETAG),
+            last_modified: headers(header::LAST_MODIFIED),
+        },
+        body: body.to_bytes().to_vec(),
+    })
 }
 
 #[async_trait]
@@ -275,7 +338,8 @@ impl Outbound for GuardedTransport {
     async fn fetch(&self, fetch: &Fetch<'_>) -> Result<Fetched, OutboundError> {
         let url = Url::parse(fetch.url).map_err(failed)?;
         let plain = url.username().is_empty() && url.password().is_none();
-        if url.scheme() != "https" || !plain {
+        let secure = url.scheme() == "https" || (url.scheme() == "http" && self.is_ours(&url));
+        if !secure || !plain {
             return Err(OutboundError::Forbidden);
         }
         let _turn = self.turns.try_acquire().map_err(|_| OutboundError::Busy)?;
@@ -312,6 +376,7 @@ impl std::fmt::Debug for GuardedTransport {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("GuardedTransport")
             .field("loopback", &self.loopback)
+            .field("ours", &self.ours)
             .finish_non_exhaustive()
     }
 }

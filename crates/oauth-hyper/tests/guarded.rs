@@ -370,6 +370,17 @@ async fn a_slow_host_does_not_take_everybodys_turn() {
         busy += usize::from(matches!(fetch.await.unwrap(), Err(OutboundError::Busy)));
     }
     assert_eq!(busy, 16);
+    // Where the operator wants more of them, it gets more.
+    let client = client.at_once(20, 12);
+    let many = (0..20).map(|_| {
+        let (client, url) = (client.clone(), slow.url());
+        tokio::spawn(async move { get(&client, &url, 1 << 20).await })
+    });
+    let mut busy = 0;
+    for fetch in many.collect::<Vec<_>>() {
+        busy += usize::from(matches!(fetch.await.unwrap(), Err(OutboundError::Busy)));
+    }
+    assert_eq!(busy, 8);
     // And afterwards its turns are free again.
     let again = get(&client, &slow.url(), 5120).await;
     assert!(matches!(again, Err(OutboundError::TooLarge)), "{again:?}");

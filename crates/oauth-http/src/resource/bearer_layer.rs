@@ -15,7 +15,6 @@ use oauth_resource::{AccessTokenVerifier, Needs, ProtectedResource, Refusal, bea
 use oauth_types::{AccessClaims, Scope};
 use tower_layer::Layer;
 use tower_service::Service;
-use tracing::field::display;
 
 use crate::document::{allow_any_origin, no_store};
 
@@ -222,7 +221,7 @@ impl Shared {
 fn note(refusal: &Refusal) {
     match refusal {
         Refusal::InvalidToken(why) => {
-            tracing::debug!(reason = display(why), "access token refused");
+            tracing::debug!(reason = %why, "access token refused");
         }
         Refusal::Unavailable(outage) => {
             let mut causes = String::new();

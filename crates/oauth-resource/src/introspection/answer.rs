@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 use crate::mapping::ClaimMapping;
 use crate::verify::TokenRefused;
 
-/// How far the endpoint's clock may be ahead of ours.
-const LEEWAY: Lifetime = Lifetime::seconds(30);
+/// How far the endpoint's clock may be from ours.
+const LEEWAY: Lifetime = Lifetime::seconds(5);
 /// How long an answer is believed about a token that it gives no end.
 const UNLESS_SAID: Lifetime = Lifetime::seconds(30);
 
@@ -46,7 +46,7 @@ fn judge(
     mapping: &ClaimMapping,
     now: Timestamp,
 ) -> Result<AccessClaims, TokenRefused> {
-    if claims.expires_at.is_some_and(|end| end <= now) {
+    if claims.expires_at.is_some_and(|end| end.plus(LEEWAY) <= now) {
         return Err(TokenRefused::Expired);
     }
     let later = |time: Option<Timestamp>| time.is_some_and(|time| time > now.plus(LEEWAY));
@@ -108,9 +108,9 @@ mod tests {
         assert!(with("active", json!(true)).is_ok());
         for (member, value, why) in [
             ("active", json!(false), Inactive),
-            ("exp", json!(1_000_000), Expired),
-            ("nbf", json!(1_000_031), NotYetValid),
-            ("iat", json!(1_000_031), NotYetValid),
+            ("exp", json!(999_995), Expired),
+            ("nbf", json!(1_000_006), NotYetValid),
+            ("iat", json!(1_000_006), NotYetValid),
             ("iss", json!("https://idp.example/"), Issuer),
             ("aud", json!(null), Audience),
             ("aud", json!([]), Audience),
@@ -131,8 +131,8 @@ mod tests {
             assert_eq!(refused.err(), Some(why), "{member} {value}");
         }
         for (member, value) in [
-            ("nbf", json!(1_000_030)),
-            ("exp", json!(1_000_001)),
+            ("nbf", json!(1_000_005)),
+            ("exp", json!(999_996)),
             ("token_type", json!("bearer")),
             ("typ", json!("at+jwt")),
             ("token_use", json!("access_token")),
