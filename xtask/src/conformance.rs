@@ -25,7 +25,7 @@ const PAGE: &str = "docs/conformance.md";
 const EXPECTED_TENTHS: usize = 9;
 
 /// The page's chapters, by how their IDs begin.
-const CHAPTERS: [(&str, &str); 14] = [
+const CHAPTERS: [(&str, &str); 15] = [
     ("AS-META-", "Metadata and discovery"),
     ("AS-REG-", "Client identity"),
     ("AS-DCR-", "Dynamic client registration"),
@@ -40,6 +40,7 @@ const CHAPTERS: [(&str, &str); 14] = [
     ("AS-REV-", "Revocation"),
     ("AS-INT-", "Introspection"),
     ("AS-SEC-", "Security of the whole"),
+    ("RS-TOK-", "Access tokens at a resource"),
 ];
 
 /// A requirement, and what there is to say about it.

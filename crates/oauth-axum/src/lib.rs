@@ -25,6 +25,38 @@
 //! }
 //! # }
 //! ```
+//!
+//! With an identity provider that is there already, the resource server's half is enough:
+//!
+//! ```
+//! # #[cfg(feature = "resource")] {
+//! use std::sync::Arc;
+//! use axum::{Router, routing::get};
+//! use oauth_axum::{BearerLayer, Claims, ProtectedResource};
+//! use oauth_hyper::GuardedTransport;
+//! use oauth_resource::{ClaimMapping, JwtVerifier, TrustedIssuer};
+//! use oauth_types::env::SystemClock;
+//! use oauth_types::{Issuer, ResourceUri, Scope};
+//!
+//! fn app() -> Result<Router, Box<dyn std::error::Error>> {
+//!     let issuer = Issuer::parse("https://login.example/realms/team")?;
+//!     let mcp = ResourceUri::parse("https://mcp.example/mcp")?;
+//!     let trusted = TrustedIssuer::with_jwks_uri(issuer.clone(), format!("{issuer}/keys"))
+//!         // This one types its tokens `JWT`, and has names of its own for audiences.
+//!         .danger_plain_jwt()
+//!         .mapping(ClaimMapping::default().audience("mcp-server", mcp.clone()));
+//!     let verifier = JwtVerifier::new(SystemClock)
+//!         .fetching(GuardedTransport::new()?)
+//!         .trusting(trusted);
+//!     let resource = ProtectedResource::new(mcp, issuer.as_str(), Scope::parse("mcp:tools")?);
+//!     let whoami = |Claims(claims): Claims| async move { claims.subject.to_string() };
+//!     Ok(Router::new()
+//!         .route("/mcp", get(whoami))
+//!         .layer(BearerLayer::new(resource.clone(), Arc::new(verifier)))
+//!         .merge(oauth_axum::resource_metadata([&resource])))
+//! }
+//! # }
+//! ```
 
 #[cfg(feature = "resource")]
 mod extract;

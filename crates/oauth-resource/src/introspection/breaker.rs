@@ -4,8 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use oauth_types::{Lifetime, Timestamp};
 
-/// Failures in a row after which whoever is asked counts as away. As many may be under way at once
-/// as nobody should wait for twice.
+/// Failures in a row after which whoever is asked counts as away.
 const FAILURES: u32 = 3;
 /// How often somebody who is away is asked.
 const BETWEEN_TRIES: Lifetime = Lifetime::seconds(3);
