@@ -15,6 +15,7 @@ pub mod fakes;
 pub mod faults;
 pub mod flows;
 pub mod parity;
+pub mod providers;
 pub mod races;
 #[cfg(all(feature = "servers", unix))]
 pub mod servers;
