@@ -11,7 +11,10 @@ use oauth_http::resource::{
     AccessClaims, AccessTokenVerifier, Audience, BearerLayer, ProtectedResource, TokenRefused,
     VerificationError, VerifierUnavailable,
 };
-use oauth_testkit::block_on;
+use oauth_resource::{JwtVerifier, TrustedIssuer};
+use oauth_testkit::documents::Documents;
+use oauth_testkit::signer::Signer;
+use oauth_testkit::{FixedClock, block_on};
 use oauth_types::{Issuer, Lifetime, ResourceUri, Scope, Subject, Timestamp};
 
 /// Says the same of every token.
@@ -33,10 +36,17 @@ const TOKEN: &str = "a-token-that-nobody-else-may-see";
 fn ask(
     said: Result<AccessClaims, impl Into<VerificationError>>,
 ) -> Result<Option<AccessClaims>, Box<Response<Bytes>>> {
+    check(Arc::new(Always(said.map_err(Into::into))), TOKEN)
+}
+
+fn check(
+    verifier: Arc<dyn AccessTokenVerifier>,
+    token: &str,
+) -> Result<Option<AccessClaims>, Box<Response<Bytes>>> {
     let resource = ProtectedResource::new(uri("mcp"), "https://auth.example", Scope::empty());
-    let layer = BearerLayer::new(resource, Arc::new(Always(said.map_err(Into::into))));
+    let layer = BearerLayer::new(resource, verifier);
     let mut headers = HeaderMap::new();
-    let value = format!("Bearer {TOKEN}").parse().unwrap();
+    let value = format!("Bearer {token}").parse().unwrap();
     headers.insert(header::AUTHORIZATION, value);
     block_on(layer.check(&headers)).map_err(Box::new)
 }
@@ -134,6 +144,30 @@ fn an_outage_is_503_with_the_time_to_wait_and_its_cause_is_for_the_operator() {
         log.contains("WARN") && log.contains("the issuer is on fire"),
         "{log}"
     );
+}
+
+/// RS-TOK-10, RS-TOK-15: an issuer that cannot be reached is an outage on the wire too, and the log
+/// says which one and why.
+#[test]
+fn an_issuer_out_of_reach_is_named_in_the_log() {
+    let uri_of_keys = "https://auth.example/jwks?secret=1";
+    let issuer = Issuer::parse("https://auth.example").unwrap();
+    let verifier = JwtVerifier::new(FixedClock::at(1_000))
+        .fetching(Documents::default())
+        .trusting(TrustedIssuer::with_jwks_uri(issuer, uri_of_keys));
+    let token = Signer::new("EdDSA", "1").sign_text(
+        r#"{"alg":"EdDSA","kid":"1","typ":"at+jwt"}"#,
+        r#"{"iss":"https://auth.example","exp":2000}"#,
+    );
+    let log = log_of(|| {
+        let answer = check(Arc::new(verifier), &token).unwrap_err();
+        assert_eq!(answer.status(), 503);
+        assert_eq!(answer.headers()[header::RETRY_AFTER], "10");
+    });
+    assert!(log.contains("keys are not to be had"), "{log}");
+    assert!(log.contains("the keys of https://auth.example"), "{log}");
+    assert!(log.contains("nobody answers"), "{log}");
+    assert!(!log.contains("secret") && !log.contains(&token), "{log}");
 }
 
 /// RS-TOK-6: a token for several resources is good for each of them, and one for others only is not.

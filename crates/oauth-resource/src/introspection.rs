@@ -71,7 +71,8 @@ pub struct Introspection {
 /// Why there is no answer about a token.
 #[derive(Debug, thiserror::Error)]
 enum Unanswered {
-    #[error("{0}, which is needed to introspect tokens:\n{report}", report = .0.report())]
+    // The report is in the log already, once and not for each request.
+    #[error("{0}, which says where tokens are introspected")]
     NoMetadata(NoMetadata),
     #[error("the metadata of {0} has no usable introspection_endpoint")]
     NoEndpoint(Issuer),
@@ -88,7 +89,13 @@ enum Unanswered {
     #[error("the introspection endpoint does not speak of such tokens")]
     UnsupportedToken,
     #[error("the introspection endpoint cannot be asked: {0}")]
-    Outbound(String),
+    Silent(String),
+    #[error(
+        "too much is being fetched from the introspection endpoint's host: allow more in the transport"
+    )]
+    NotAsked,
+    #[error("the introspection endpoint's answer is too large")]
+    TooLarge,
     #[error(transparent)]
     Answer(#[from] answer::NoAnswer),
 }
@@ -142,16 +149,20 @@ impl Introspection {
         let now = self.clock.now();
         let answered = match fetched {
             Ok(fetched) => judge_status(&fetched).map(|()| fetched),
-            Err(error) => Err(Unanswered::Outbound(with_causes(&error))),
+            Err(OutboundError::Busy) => Err(Unanswered::NotAsked),
+            Err(OutboundError::TooLarge) => Err(Unanswered::TooLarge),
+            Err(error) => Err(Unanswered::Silent(with_causes(&error))),
         };
         match &answered {
             Err(error @ Unanswered::Misconfigured { .. }) => {
                 self.breaker.failed(now);
                 tracing::error!(issuer = %self.issuer.issuer(), "{error}");
             }
-            Err(Unanswered::Outbound(_) | Unanswered::Status(429 | 502..=504)) => {
+            Err(Unanswered::Silent(_) | Unanswered::Status(429 | 502..=504)) => {
                 self.breaker.failed(now);
             }
+            // Nobody was asked, so nobody knows.
+            Err(Unanswered::NotAsked) => {}
             _ => self.breaker.answered(),
         }
         let issuer = self.issuer.issuer();

@@ -200,6 +200,7 @@ fn authentication(said: &Map<String, Value>) -> Option<AuthenticationContext> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
     use serde_json::json;
 
     fn issuer() -> Issuer {
@@ -374,5 +375,40 @@ mod tests {
         ]));
         let said = plain.read(&issuer(), claims.unwrap(), Some(end)).unwrap();
         assert_eq!(said.expires_at, end);
+    }
+
+    fn said() -> impl Strategy<Value = Value> {
+        let word = "[a-c :\"\\u{e4}]{0,6}";
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<u64>().prop_map(Value::from),
+            word.prop_map(Value::from),
+        ];
+        leaf.prop_recursive(2, 8, 4, |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                proptest::collection::hash_map("[a-c]", inner, 0..3)
+                    .prop_map(|members| members.into_iter().collect()),
+            ]
+        })
+    }
+
+    proptest! {
+        /// RS-TOK-5: whatever an issuer says where scopes are, nobody gets a scope that is not there
+        /// as a word, and what is said elsewhere gives none.
+        #[test]
+        fn no_claim_gives_a_scope_that_it_does_not_name(scope in said(), scp in said(), roles in said()) {
+            let claims = json!({"scope": scope, "scp": scp, "roles": roles});
+            let first = if scope.is_null() { &scp } else { &scope };
+            if let Ok(read) = read(&ClaimMapping::default(), &claims) {
+                let words: Vec<&str> = match first {
+                    Value::String(text) => text.split(' ').collect(),
+                    Value::Array(words) => words.iter().filter_map(Value::as_str).collect(),
+                    _ => Vec::new(),
+                };
+                prop_assert!(read.scope.iter().all(|token| words.contains(&token)));
+            }
+        }
     }
 }

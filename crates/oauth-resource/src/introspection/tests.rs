@@ -1,5 +1,6 @@
 //! Endpoints that answer, do not, or answer something else.
 
+use futures_util::FutureExt;
 use futures_util::future::join_all;
 use oauth_testkit::{Documents, FixedClock, block_on};
 use oauth_types::{ClientId, Issuer, SecretText};
@@ -231,7 +232,14 @@ fn an_endpoint_that_is_away_is_asked_once_in_three_seconds() {
 /// What a token alone can provoke shuts nobody else out.
 #[test]
 fn answers_to_hostile_tokens_do_not_count_as_an_outage() {
-    for (status, body) in [(400, ""), (500, ""), (200, "nonsense"), (200, "{}")] {
+    let huge = "x".repeat(100_000);
+    for (status, body) in [
+        (400, ""),
+        (500, ""),
+        (200, "nonsense"),
+        (200, "{}"),
+        (200, &huge),
+    ] {
         let world = world();
         world.answers(status, body);
         for _ in 0..100 {
@@ -240,6 +248,29 @@ fn answers_to_hostile_tokens_do_not_count_as_an_outage() {
         assert_eq!(world.web.take_asked(), 100, "{status}");
         world.answers(200, active().to_string());
         assert_eq!(world.verify("honest"), Told::Good);
+    }
+}
+
+/// A transport that has too much to do has asked nobody, and says nothing of the endpoint.
+#[test]
+fn what_was_not_asked_is_no_outage() {
+    struct Busy;
+    #[async_trait]
+    impl Outbound for Busy {
+        async fn fetch(&self, _: &Fetch<'_>) -> Result<Fetched, OutboundError> {
+            Err(OutboundError::Busy)
+        }
+    }
+    let World { web, clock, .. } = world();
+    let metadata = IssuerMetadata::of(Issuer::parse(ISSUER).unwrap());
+    let metadata = metadata.with_introspection_endpoint(ENDPOINT).unwrap();
+    let mut introspection = introspecting(&web, &clock, DiscoveredIssuer::given(metadata));
+    introspection.outbound = Arc::new(Busy);
+    for _ in 0..10 {
+        match tell(block_on(introspection.verify("token"))) {
+            Told::Unavailable { cause, .. } => assert!(cause.contains("allow more"), "{cause}"),
+            told => panic!("{told:?}"),
+        }
     }
 }
 
@@ -270,6 +301,34 @@ fn a_crowd_is_asked_about_a_few_at_a_time() {
     let all = tokens.iter().map(|token| world.introspection.verify(token));
     assert!(block_on(join_all(all)).iter().all(Result::is_ok));
     assert_eq!(world.web.take_asked(), 100);
+}
+
+/// Whoever has waited for five seconds is turned away when their turn comes: nobody is there any more
+/// who waits for that answer, and others have waited for less.
+#[test]
+fn a_slow_endpoint_makes_nobody_wait_for_ever() {
+    let world = world();
+    world.answers(200, active().to_string());
+    world.web.pause(5);
+    let introspection = introspecting_at_once(&world, 1);
+    let mut slow = Box::pin(introspection.verify("slow"));
+    let mut late = Box::pin(introspection.verify("late"));
+    assert!((&mut slow).now_or_never().is_none());
+    assert!((&mut late).now_or_never().is_none());
+    world.wait(6);
+    assert!(block_on(slow).is_ok());
+    match tell(block_on(late)) {
+        Told::Unavailable { cause, .. } => assert!(cause.contains("too many"), "{cause}"),
+        told => panic!("{told:?}"),
+    }
+    assert_eq!(world.web.take_asked(), 1);
+}
+
+fn introspecting_at_once(world: &World, requests: usize) -> Introspection {
+    let metadata = IssuerMetadata::of(Issuer::parse(ISSUER).unwrap());
+    let metadata = metadata.with_introspection_endpoint(ENDPOINT).unwrap();
+    let issuer = DiscoveredIssuer::given(metadata);
+    introspecting(&world.web, &world.clock, issuer).at_once(requests)
 }
 
 /// RS-TOK-10: with a cache in front, one thousand requests with one token are one question.

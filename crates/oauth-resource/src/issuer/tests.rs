@@ -337,6 +337,37 @@ fn keys_are_where_the_issuer_says() {
     assert_eq!(told().unwrap(), "https://idp.example/jwks");
 }
 
+/// While one request asks again, the others go on with what is known.
+#[test]
+fn nobody_else_waits_for_what_is_only_stale() {
+    let world = world(ISSUER);
+    world.put(INSERTED, &sound(ISSUER));
+    world.metadata().unwrap();
+    world.wait(600);
+    world.web.pause(2);
+    world.web.take_asked();
+    let mut asking = Box::pin(world.issuer.metadata());
+    assert!((&mut asking).now_or_never().is_none());
+    let other = world.issuer.metadata().now_or_never();
+    assert!(other.is_some_and(|metadata| metadata.is_ok()));
+    assert!(block_on(asking).is_ok());
+    assert_eq!(world.web.take_asked(), 1);
+}
+
+/// A clock that goes back makes neither a failure nor a document last longer.
+#[test]
+fn a_clock_that_goes_back_is_not_believed() {
+    let world = world(ISSUER);
+    assert!(world.metadata().is_err());
+    world.clock.step_back(Lifetime::minutes(60));
+    world.put(INSERTED, &sound(ISSUER));
+    assert!(world.metadata().is_ok());
+    world.web.take_asked();
+    world.clock.step_back(Lifetime::days(3));
+    assert!(world.metadata().is_ok());
+    assert_eq!(world.web.take_asked(), 1);
+}
+
 /// HTTP says how long metadata is good; an outage after that costs nothing for a day.
 #[test]
 fn an_outage_is_bridged_for_a_day() {
