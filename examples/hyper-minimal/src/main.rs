@@ -21,8 +21,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use http_body_util::{Either, Full};
-use hyper::body::{Bytes, Incoming};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Body, Bytes, Incoming};
 use hyper::{Request, Response, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use oauth_core::types::env::{OsEntropy, SystemClock};
@@ -35,6 +36,9 @@ use oauth_ui::{Pages, StoredPasswords};
 use tokio::net::TcpListener;
 use tower_layer::Layer;
 use tower_service::Service;
+
+/// The body of any answer.
+type AnyBody = UnsyncBoxBody<Bytes, Box<dyn Error + Send + Sync>>;
 
 /// What you protect: a tower service. Whoever gets here brought a good token.
 #[derive(Clone)]
@@ -93,18 +97,26 @@ impl Application {
         mut self,
         request: Request<Incoming>,
         peer: SocketAddr,
-    ) -> Result<Response<Either<Full<Bytes>, Full<Bytes>>>, Infallible> {
+    ) -> Result<Response<AnyBody>, Infallible> {
         let path = request.uri().path();
         if path == "/hello" {
-            return self.hello.call(request).await;
+            return self.hello.call(request).await.map(boxed);
         }
         let answer = if self.server.serves(path) {
             self.server.call(request, Source(Some(peer.ip()))).await
         } else {
             self.metadata.handle(&request.into_parts().0)
         };
-        Ok(answer.map(|body| Either::Left(Full::from(body))))
+        Ok(boxed(answer.map(Full::new)))
     }
+}
+
+fn boxed<B>(answer: Response<B>) -> Response<AnyBody>
+where
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    answer.map(|body| body.map_err(Into::into).boxed_unsync())
 }
 
 async fn serve(listener: TcpListener) -> Result<(), Box<dyn Error>> {
