@@ -130,7 +130,7 @@ impl There {
             .unwrap()
             .danger_allow_origin(self.issuer.origin())
             .unwrap()
-            .within(Duration::from_millis(500), Duration::from_millis(500));
+            .within(Duration::from_secs(1), Duration::from_secs(2));
         let transport = Arc::new(transport);
         let clock = Arc::new(self.world.clock.clone());
         let issuer = DiscoveredIssuer::new(self.issuer.clone(), transport.clone(), clock.clone());
@@ -282,10 +282,10 @@ async fn an_endpoint_that_hangs_costs_everybody_one_wait() {
             assert!(cache.verify(&token).await.is_ok());
         }
     };
-    let quick = tokio::time::timeout(Duration::from_millis(400), known).await;
+    let quick = tokio::time::timeout(Duration::from_millis(1900), known).await;
     assert!(quick.is_ok(), "before anybody has waited out the endpoint");
-    let told = tokio::time::timeout(Duration::from_secs(3), misses.join_all()).await;
-    let told = told.expect("one wait of half a second, not hundreds");
+    let told = tokio::time::timeout(Duration::from_secs(15), misses.join_all()).await;
+    let told = told.expect("one wait of two seconds, not hundreds");
     let outage = |told: &Result<_, _>| matches!(told, Err(VerificationError::Unavailable(_)));
     assert!(told.iter().all(outage));
     assert!((3..=5).contains(&there.asked()));
