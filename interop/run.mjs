@@ -4,8 +4,10 @@
 //
 //     npm ci
 //     node run.mjs --quickstart PATH [--suite all|NAME,...] [--artefacts DIR]
+//     node run.mjs --programs DIR --suite foreign [--artefacts DIR]
 //
-// The suites are sdk1, sdk2, conformance and chromium.
+// The suites are sdk1, sdk2, conformance and chromium; and foreign, which runs the two resource-server
+// examples of a folder against an authorization server that others made.
 //
 // With INTEROP_DATA, the URLs of empty databases with spaces in between, each server that is started
 // gets the next of them; one that is started again keeps its own. Not for chromium, which destroys a
@@ -23,12 +25,15 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { Report } from './lib/report.mjs';
 
+/** Without the quickstart. */
+const FOREIGN = 'foreign';
 const SUITES = ['sdk1', 'sdk2', 'conformance', 'chromium'];
 const here = path.dirname(fileURLToPath(import.meta.url));
 
 function usage(problem) {
   process.stderr.write(`${problem}\n`);
   process.stderr.write(`usage: run.mjs --quickstart PATH [--suite all|${SUITES.join('|')},...] [--artefacts DIR]\n`);
+  process.stderr.write(`       run.mjs --programs DIR --suite ${FOREIGN} [--artefacts DIR]\n`);
   process.exit(1);
 }
 
@@ -37,10 +42,16 @@ function commandLine() {
     const { values } = parseArgs({
       options: {
         quickstart: { type: 'string' },
+        programs: { type: 'string' },
         suite: { type: 'string', default: 'all' },
         artefacts: { type: 'string', default: path.join(here, '..', 'artefacts', 'interop') },
       },
     });
+    const artefacts = path.resolve(values.artefacts);
+    if (values.suite === FOREIGN) {
+      if (!values.programs) usage('--programs is missing');
+      return { programs: path.resolve(values.programs), suites: [FOREIGN], artefacts };
+    }
     if (!values.quickstart) usage('--quickstart is missing');
     const binary = path.resolve(values.quickstart);
     if (!statSync(binary, { throwIfNoEntry: false })?.isFile()) usage(`${values.quickstart} is not a file`);
@@ -52,14 +63,14 @@ function commandLine() {
       binary,
       suites,
       databases: databases.length > 0 ? databases : undefined,
-      artefacts: path.resolve(values.artefacts),
+      artefacts,
     };
   } catch (error) {
     return usage(error.message);
   }
 }
 
-const { binary, suites, databases, artefacts } = commandLine();
+const { binary, programs, suites, databases, artefacts } = commandLine();
 mkdirSync(artefacts, { recursive: true });
 
 // What the clients tell their developer is kept, but is no result.
@@ -74,7 +85,7 @@ for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exi
 for (const name of suites) {
   try {
     const suite = await import(`./${name}.mjs`);
-    await suite.run({ report, binary, artefacts, databases });
+    await suite.run({ report, binary, programs, artefacts, databases });
   } catch (error) {
     report.notOk(`${name} runs to its end`, error);
   }

@@ -1,5 +1,5 @@
 //! The two halves of `oauth-http` and of each adapter: each compiles alone, and the resource
-//! server's compiles no authorization server.
+//! server's compiles no authorization server. Nor do the examples that are resource servers.
 
 use crate::metadata::Graph;
 use crate::run;
@@ -8,6 +8,8 @@ use crate::run;
 const CRATES: [&str; 3] = ["oauth-http", "oauth-axum", "oauth-warp"];
 /// The feature of each half.
 const HALVES: [&str; 2] = ["resource", "server"];
+/// Programs that are resource servers and nothing else.
+const RESOURCE_SERVERS: [&str; 2] = ["resource-server-jwt", "resource-server-introspection"];
 /// What the resource server's half must not compile.
 const SERVER_ONLY: [&str; 2] = ["oauth-core", "oauth-storage"];
 
@@ -18,16 +20,28 @@ pub(crate) fn violations() -> Result<Vec<String>, String> {
         .into_iter()
         .filter(|(_, half)| *half == "resource")
     {
-        let mut tree = run::cargo(["tree", "-p", name, "--no-default-features"]);
-        tree.args(["--features", "resource", "-e", "normal", "--prefix", "none"]);
-        let said = run::output(&mut tree)?;
+        let said = tree(name, &["--no-default-features", "--features", "resource"])?;
         found.extend(
             compiled(&said)
                 .into_iter()
                 .map(|server| format!("{name} with feature `resource` alone compiles {server}")),
         );
     }
+    for name in RESOURCE_SERVERS {
+        let said = tree(name, &[])?;
+        found.extend(
+            compiled(&said)
+                .into_iter()
+                .map(|server| format!("{name} is a resource server and compiles {server}")),
+        );
+    }
     Ok(found)
+}
+
+/// All that a package compiles with these flags, one a line.
+fn tree(name: &str, flags: &[&str]) -> Result<String, String> {
+    let mut tree = run::cargo(["tree", "-p", name, "-e", "normal", "--prefix", "none"]);
+    run::output(tree.args(flags))
 }
 
 /// Type-checks each half alone; true if all of them compile.

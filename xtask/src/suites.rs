@@ -18,6 +18,8 @@ pub(crate) enum Preparation {
     NodePackages,
     /// The program that starts database servers for a suite.
     Databases,
+    /// The two examples that are resource servers for somebody else's tokens.
+    ResourceServers,
 }
 
 /// A test program of its own. It prints `test result:` lines as `cargo test` does, or ends with
@@ -29,8 +31,8 @@ pub(crate) struct Suite {
     /// Names from [`crate::tools::TOOLS`] and [`crate::backends::BACKENDS`].
     pub(crate) needs: &'static [&'static str],
     prepare: &'static [Preparation],
-    /// The program and its arguments; `{quickstart}`, `{databases}` and `{artefacts}` are
-    /// filled in.
+    /// The program and its arguments; `{quickstart}`, `{databases}`, `{programs}` and
+    /// `{artefacts}` are filled in.
     command: &'static [&'static str],
 }
 
@@ -131,6 +133,22 @@ pub(crate) const SUITES: &[Suite] = &[
         needs: &["node", "npm", "redis"],
         prepare: &DATABASES,
         command: interop!("sdk2", on "redis-cluster", "6"),
+    },
+    Suite {
+        name: "interop-foreign",
+        about: "resource servers, with the tokens of npm's oidc-provider",
+        needs: &["node", "npm"],
+        prepare: &[Preparation::ResourceServers, Preparation::NodePackages],
+        command: &[
+            "node",
+            "interop/run.mjs",
+            "--programs",
+            "{programs}",
+            "--suite",
+            "foreign",
+            "--artefacts",
+            "{artefacts}",
+        ],
     },
 ];
 
@@ -240,6 +258,18 @@ impl Workshop {
                 ]),
                 "the program that starts databases did not build",
             ),
+            Preparation::ResourceServers => (
+                run::cargo([
+                    "build",
+                    "--workspace",
+                    "--all-features",
+                    "--bin",
+                    "resource-server-jwt",
+                    "--bin",
+                    "resource-server-introspection",
+                ]),
+                "the resource servers did not build",
+            ),
         };
         println!("\n== preparing: {preparation:?}");
         if run::succeeds(&mut command) {
@@ -253,10 +283,12 @@ impl Workshop {
         let quickstart = self.target.join("release/quickstart").display().to_string();
         let databases = self.target.join("debug/examples/with_databases");
         let databases = databases.display().to_string();
+        let programs = self.target.join("debug").display().to_string();
         let artefacts = format!("artefacts/interop/{}", suite.name);
         let mut words = suite.command.iter().map(|word| {
             word.replace("{quickstart}", &quickstart)
                 .replace("{databases}", &databases)
+                .replace("{programs}", &programs)
                 .replace("{artefacts}", &artefacts)
         });
         let program = words.next().unwrap_or_default();
@@ -353,10 +385,11 @@ mod tests {
                 .get_args()
                 .map(|word| word.to_string_lossy())
                 .collect();
-            assert!(
-                words.contains(&"target/release/quickstart".into()),
-                "{words:?}"
-            );
+            let tested = match suite.prepare.contains(&Preparation::Quickstart) {
+                true => "target/release/quickstart",
+                false => "target/debug",
+            };
+            assert!(words.contains(&tested.into()), "{words:?}");
             assert!(!words.iter().any(|word| word.contains('{')), "{words:?}");
         }
     }

@@ -86,6 +86,8 @@ enum Unanswered {
     Misconfigured { status: u16, said: &'static str },
     #[error("the introspection endpoint answered {0}")]
     Status(u16),
+    #[error("the introspection endpoint does not speak of such tokens")]
+    UnsupportedToken,
     #[error("the introspection endpoint cannot be asked: {0}")]
     Silent(String),
     #[error(
@@ -164,7 +166,11 @@ impl Introspection {
             _ => self.breaker.answered(),
         }
         let issuer = self.issuer.issuer();
-        Ok(answer::read(&answered?.body, issuer, &self.mapping, now)?)
+        match answered {
+            // A kind of token that it does not introspect, such as its own ID tokens.
+            Err(Unanswered::UnsupportedToken) => Ok(Err(TokenRefused::Inactive)),
+            answered => Ok(answer::read(&answered?.body, issuer, &self.mapping, now)?),
+        }
     }
 
     /// Waits for one of the turns, for a while.
@@ -228,6 +234,11 @@ fn judge_status(fetched: &Fetched) -> Result<(), Unanswered> {
         {
             let said = " (invalid_client)";
             Err(Unanswered::Misconfigured { status, said })
+        }
+        // A word of RFC 7009 §2.2.1, which some have for tokens that they do not introspect: it is
+        // about the token, and nobody else's fault.
+        400 if said().is_some_and(|code| code == "unsupported_token_type") => {
+            Err(Unanswered::UnsupportedToken)
         }
         300..=399 | 401 | 403 | 404 | 405 | 410 => {
             let said = "";

@@ -35,6 +35,7 @@ const SCOPE: [&str; 2] = ["scope", "scp"];
 #[derive(Debug, Clone, Default)]
 pub struct ClaimMapping {
     audiences: Vec<(String, ResourceUri)>,
+    clients: Vec<(ClientId, ResourceUri)>,
     scope_claims: Vec<String>,
     client_as_subject: bool,
 }
@@ -45,6 +46,20 @@ impl ClaimMapping {
     #[must_use]
     pub fn audience(mut self, text: impl Into<String>, resource: ResourceUri) -> Self {
         self.audiences.push((text.into(), resource));
+        self
+    }
+
+    /// A token that names no audience at all is for `resource` if this client holds it: for Amazon
+    /// Cognito, whose access tokens say who their client is and no more, unless that client asked for
+    /// a `resource`. Then a token that the client got for some other server of the same issuer is good
+    /// here as well: the scopes alone tell them apart. Spec: RFC 9068 §4 asks for an audience.
+    #[must_use]
+    pub fn danger_client_as_audience(
+        mut self,
+        client: impl Into<String>,
+        resource: ResourceUri,
+    ) -> Self {
+        self.clients.push((ClientId::new(client.into()), resource));
         self
     }
 
@@ -88,10 +103,11 @@ impl ClaimMapping {
         if claims.all.get("cnf").is_some_and(|bound| !bound.is_null()) {
             return Err(TokenRefused::Bound);
         }
-        let audience = self.resources(&claims.audience);
-        let audience = Audience::of(audience).ok_or(TokenRefused::Audience)?;
         let said = &claims.all;
         let client = client(said)?;
+        let audience = self.resources(&claims.audience);
+        let of_client = self.resources_of(client.as_ref().filter(|_| claims.audience.is_empty()));
+        let audience = Audience::of(audience.chain(of_client)).ok_or(TokenRefused::Audience)?;
         let own_subject = claims.subject.as_deref().filter(|text| !text.is_empty());
         let instead = client.as_ref().filter(|_| self.client_as_subject);
         let subject = own_subject
@@ -125,6 +141,12 @@ impl ClaimMapping {
             let means = aliases.map(|(_, resource)| resource.clone());
             means.chain(ResourceUri::parse(text))
         })
+    }
+
+    fn resources_of(&self, client: Option<&ClientId>) -> impl Iterator<Item = ResourceUri> {
+        let held = self.clients.iter();
+        let means = held.filter(move |(held, _)| client == Some(held));
+        means.map(|(_, resource)| resource.clone())
     }
 
     fn scope(&self, said: &Map<String, Value>) -> Result<Scope, TokenRefused> {
@@ -267,6 +289,30 @@ mod tests {
             let refused = read(&named, &json!({"aud": aud})).err();
             assert_eq!(refused, Some(TokenRefused::Audience), "{aud}");
         }
+    }
+
+    /// RS-TOK-6: a client stands for an audience only where there is none, and where somebody said so.
+    #[test]
+    fn a_client_is_an_audience_where_the_operator_says_so() {
+        let mapping = ClaimMapping::default().danger_client_as_audience("app", mcp());
+        let claims = read(&mapping, &json!({"aud": null})).unwrap();
+        assert_eq!(claims.audience, mcp().into());
+        for said in [
+            json!({"aud": null, "client_id": "other"}),
+            json!({"aud": null, "client_id": null}),
+            json!({"aud": "api://a"}),
+            json!({"aud": "app"}),
+        ] {
+            let refused = read(&mapping, &said).err();
+            assert_eq!(refused, Some(TokenRefused::Audience), "{said}");
+        }
+        let elsewhere = json!({"aud": "https://other.example/mcp"});
+        assert!(
+            !read(&mapping, &elsewhere)
+                .unwrap()
+                .audience
+                .includes(&mcp())
+        );
     }
 
     /// RS-TOK-14: whom a token speaks for is never guessed.

@@ -15,7 +15,7 @@
 //! [`TOOLS`], as JSON or in the event stream [`EVENTS`], as is asked for by `Accept`, hides the tools
 //! that the caller may not call, and of its tools `write` needs `mcp:write`.
 
-mod asking;
+pub(crate) mod asking;
 mod guarded;
 mod script;
 mod wire;

@@ -180,6 +180,20 @@ fn whatever_else_an_endpoint_answers_is_never_the_callers_fault() {
     }
 }
 
+/// RS-TOK-9: a kind of token that the endpoint does not speak of (the issuer's own ID tokens, at
+/// some) is not good here, and whoever presents it shuts nobody out.
+#[test]
+fn a_token_of_another_kind_is_the_callers_fault() {
+    let world = world();
+    world.answers(400, r#"{"error":"unsupported_token_type"}"#);
+    for _ in 0..5 {
+        let refused = Told::Refused(TokenRefused::Inactive);
+        assert_eq!(world.verify("token"), refused);
+    }
+    world.answers(200, active().to_string());
+    assert_eq!(world.verify("token"), Told::Good);
+}
+
 /// RS-TOK-10: three failures in a row, and requests fail at once without asking, but for one in
 /// three seconds; the first answer ends that.
 #[test]

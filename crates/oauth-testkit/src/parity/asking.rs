@@ -2,7 +2,7 @@
 
 use super::Request;
 
-pub(super) const FORM: &str = "application/x-www-form-urlencoded";
+pub(crate) const FORM: &str = "application/x-www-form-urlencoded";
 
 /// What an MCP server answers that is asked for its tools.
 pub const TOOLS: &str =
@@ -45,7 +45,7 @@ pub(super) fn form(about: &str, target: &str, body: impl Into<Vec<u8>>) -> Reque
         .holding(body)
 }
 
-pub(super) fn encode(pairs: &[(&str, &str)]) -> String {
+pub(crate) fn encode(pairs: &[(&str, &str)]) -> String {
     let mut text = String::new();
     for (name, value) in pairs {
         if !text.is_empty() {

@@ -2,6 +2,7 @@
 #![allow(
     dead_code,
     unreachable_pub,
+    unused_imports,
     reason = "each test file uses its own part"
 )]
 
@@ -10,14 +11,14 @@ pub mod pages;
 pub mod tls;
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::io::{BufRead, BufReader};
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use oauth_testkit::canary;
 use oauth_testkit::flows::parameter;
+pub use oauth_testkit::socket::{Answer, get, post, post_json, post_with, send};
 
 /// A folder that goes away with the test.
 pub struct Folder(pub PathBuf);
@@ -167,125 +168,6 @@ impl Drop for Quickstart {
     }
 }
 
-/// An answer, or nothing when the connection broke.
-#[derive(Debug, Clone)]
-pub struct Answer {
-    pub status: u16,
-    pub head: String,
-    pub body: String,
-}
-
-impl Answer {
-    /// What the server handed out must not be in any log.
-    fn remember(&self) {
-        for (_, value) in self.cookies() {
-            canary::secret(&value);
-        }
-        if let Some(code) = parameter(&self.header("location"), "code") {
-            canary::secret(&code);
-        }
-        if let Some((_, rest)) = self.body.split_once("name=\"transaction\" value=\"") {
-            canary::secret(rest.split('"').next().unwrap());
-        }
-        if self.header("content-type").starts_with("application/json") {
-            for member in ["access_token", "refresh_token", "client_secret"] {
-                canary::secret(&self.member(member));
-            }
-        }
-    }
-
-    pub fn member(&self, name: &str) -> String {
-        let value: serde_json::Value = serde_json::from_str(&self.body).unwrap();
-        value[name].as_str().unwrap_or_default().to_owned()
-    }
-
-    pub fn header(&self, name: &str) -> String {
-        self.headers(name).next().unwrap_or_default().to_owned()
-    }
-
-    fn headers(&self, name: &str) -> impl Iterator<Item = &str> {
-        let lines = self.head.lines().filter_map(|line| line.split_once(':'));
-        let found = lines.filter(move |(held, _)| held.eq_ignore_ascii_case(name));
-        found.map(|(_, value)| value.trim())
-    }
-
-    /// The cookies that it sets, by name; one that is taken away has an empty value.
-    pub fn cookies(&self) -> Vec<(String, String)> {
-        let pairs = self.headers("set-cookie").filter_map(|cookie| {
-            let (name, value) = cookie.split(';').next()?.split_once('=')?;
-            Some((name.to_owned(), value.to_owned()))
-        });
-        pairs.collect()
-    }
-}
-
-/// One request on a connection of its own.
-pub fn send(address: SocketAddr, request: &str) -> std::io::Result<Answer> {
-    let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(5))?;
-    stream.set_read_timeout(Some(Duration::from_secs(20)))?;
-    stream.write_all(request.as_bytes())?;
-    let mut text = String::new();
-    stream.read_to_string(&mut text)?;
-    let broken = || std::io::Error::from(std::io::ErrorKind::UnexpectedEof);
-    let (head, body) = text.split_once("\r\n\r\n").ok_or_else(broken)?;
-    let status = head
-        .get(9..12)
-        .and_then(|code| code.parse().ok())
-        .ok_or_else(broken)?;
-    let answer = Answer {
-        status,
-        head: head.to_owned(),
-        body: body.to_owned(),
-    };
-    let length: usize = answer.header("content-length").parse().unwrap_or(0);
-    if answer.body.len() < length {
-        return Err(broken());
-    }
-    answer.remember();
-    Ok(answer)
-}
-
-pub fn get(address: SocketAddr, path: &str, headers: &str) -> std::io::Result<Answer> {
-    send(
-        address,
-        &format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{headers}\r\n"),
-    )
-}
-
-pub fn post(address: SocketAddr, path: &str, form: &[(&str, &str)]) -> std::io::Result<Answer> {
-    post_with(address, path, "", form)
-}
-
-/// The same with headers, each with its end of line.
-pub fn post_with(
-    address: SocketAddr,
-    path: &str,
-    headers: &str,
-    form: &[(&str, &str)],
-) -> std::io::Result<Answer> {
-    let body: Vec<String> = form
-        .iter()
-        .map(|(name, value)| format!("{name}={}", escape(value)))
-        .collect();
-    let headers = format!("Content-Type: application/x-www-form-urlencoded\r\n{headers}");
-    post_raw(address, path, &headers, &body.join("&"))
-}
-
-fn post_raw(address: SocketAddr, path: &str, headers: &str, body: &str) -> std::io::Result<Answer> {
-    let length = body.len();
-    send(
-        address,
-        &format!(
-            "POST {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{headers}\
-             Content-Length: {length}\r\n\r\n{body}"
-        ),
-    )
-}
-
-pub fn post_json(address: SocketAddr, path: &str, body: &str) -> std::io::Result<Answer> {
-    post_raw(address, path, "Content-Type: application/json\r\n", body)
-}
-
 /// A request of the service client that everybody knows.
 pub fn as_service(
     address: SocketAddr,
@@ -294,17 +176,6 @@ pub fn as_service(
 ) -> std::io::Result<Answer> {
     let basic = "Authorization: Basic c2VydmljZTpzZXJ2aWNlLXNlY3JldA==\r\n";
     post_with(address, path, basic, form)
-}
-
-fn escape(text: &str) -> String {
-    text.bytes()
-        .map(|byte| match byte {
-            b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' | b'-' | b'.' | b'_' | b'~' => {
-                char::from(byte).to_string()
-            }
-            _ => format!("%{byte:02X}"),
-        })
-        .collect()
 }
 
 /// A public client of a quickstart that approves by itself.
