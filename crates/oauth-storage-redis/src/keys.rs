@@ -19,6 +19,9 @@ use oauth_types::TenantId;
 /// Into how many buckets the records of a kind fall. Part of the layout: never changed.
 pub(crate) const BUCKETS: u16 = 1024;
 
+/// Ends the key of the dates of a bucket.
+const DUE: &str = "/due";
+
 /// One tenant's keys.
 #[derive(Clone)]
 pub(crate) struct Keys {
@@ -43,7 +46,10 @@ impl Keys {
 
     /// The record under this text of an identifier, which [`part`] made.
     pub(crate) fn record(&self, kind: Kind, id: &str) -> String {
-        format!("{}:{id}", self.head(kind, bucket(id)))
+        let mut key = self.head(kind, bucket(id), 1 + id.len());
+        key.push(':');
+        key.push_str(id);
+        key
     }
 
     /// The dates of the bucket of this text of an identifier.
@@ -53,7 +59,9 @@ impl Keys {
 
     /// The dates of a bucket.
     pub(crate) fn due_of(&self, kind: Kind, bucket: u16) -> String {
-        format!("{}/due", self.head(kind, bucket))
+        let mut key = self.head(kind, bucket, DUE.len());
+        key.push_str(DUE);
+        key
     }
 
     /// What is listed under a filter; `None` for a filter that this version does not know.
@@ -75,16 +83,24 @@ impl Keys {
         format!("{prefix}:{{{tenant}/limits/{}/{by}}}", part(what))
     }
 
-    fn head(&self, kind: Kind, bucket: u16) -> String {
-        let Self { prefix, tenant } = self;
-        format!("{prefix}:{{{tenant}/{}/{bucket:03x}}}", kind.as_str())
+    /// What the keys of a bucket begin with, and room for so much more.
+    fn head(&self, kind: Kind, bucket: u16, more: usize) -> String {
+        let (Self { prefix, tenant }, kind) = (self, kind.as_str());
+        let digit = |shift: u16| char::from(b"0123456789abcdef"[usize::from(bucket >> shift & 15)]);
+        let mut key = String::with_capacity(prefix.len() + tenant.len() + kind.len() + 8 + more);
+        for piece in [&**prefix, ":{", &**tenant, "/", kind, "/"] {
+            key.push_str(piece);
+        }
+        key.extend([digit(8), digit(4), digit(0), '}']);
+        key
     }
 }
 
 /// An identifier as a part of a key: itself, unless it is too long, or holds what would move the
 /// braces or what separates the parts of an index entry.
 pub(crate) fn part(id: &str) -> Cow<'_, str> {
-    if id.contains(|c: char| c.is_ascii_control() || matches!(c, '{' | '}')) {
+    let moves = |byte: u8| byte.is_ascii_control() || matches!(byte, b'{' | b'}');
+    if id.bytes().any(moves) {
         return Cow::Owned(key_text::digest(id));
     }
     key_text::short(id)
@@ -169,6 +185,22 @@ mod tests {
                 );
             }
         }
+    }
+
+    /// What lies in a store already stays where it is.
+    #[test]
+    fn keys_are_spelled_as_ever() {
+        let keys = Keys::new("oauth", &TenantId::new("default"));
+        let id = "0000000000000000000001";
+        assert_eq!(bucket(id), 0x37e);
+        assert_eq!(
+            keys.record(Kind::Grant, id),
+            "oauth:{default/grants/37e}:0000000000000000000001"
+        );
+        assert_eq!(
+            keys.due_of(Kind::Grant, 7),
+            "oauth:{default/grants/007}/due"
+        );
     }
 
     #[test]

@@ -81,12 +81,12 @@ impl Node {
 
     /// Sends a request, once, or tells why that cannot be.
     pub(crate) async fn send(&self, request: &Request, asking: bool) -> Result<Value, Failure> {
-        let line = self.line().await?;
-        match self.send_over(&line, &request.command, asking).await {
+        let mut line = self.line().await?;
+        match self.send_over(&mut line, &request.command, asking).await {
             // The server has done nothing yet, and will know the script from now on.
             Err(Failure::Refused(error)) if error.code() == Some("NOSCRIPT") => {
                 match request.in_full() {
-                    Some(full) => self.send_over(&line, &full, asking).await,
+                    Some(full) => self.send_over(&mut line, &full, asking).await,
                     None => Err(Failure::Refused(error)),
                 }
             }
@@ -94,13 +94,18 @@ impl Node {
         }
     }
 
-    async fn send_over(&self, line: &Line, command: &Cmd, asking: bool) -> Result<Value, Failure> {
+    async fn send_over(
+        &self,
+        line: &mut Line,
+        command: &Cmd,
+        asking: bool,
+    ) -> Result<Value, Failure> {
+        let Line { connection, health } = line;
         let answers = || {
-            let line = line.health.answers.load(Ordering::Relaxed);
+            let line = health.answers.load(Ordering::Relaxed);
             (line, self.answers.load(Ordering::Relaxed))
         };
         let before = answers();
-        let mut connection = line.connection.clone();
         let sent = async {
             if !asking {
                 return connection.send_packed_command(command).await;
@@ -113,13 +118,13 @@ impl Node {
         };
         match tokio::time::timeout(self.patience, sent).await {
             Ok(answer) => {
-                line.health.answers.fetch_add(1, Ordering::Relaxed);
+                health.answers.fetch_add(1, Ordering::Relaxed);
                 self.answers.fetch_add(1, Ordering::Relaxed);
                 answer.and_then(whole).map_err(|error| match error.code() {
                     Some(code) => {
                         if code == "READONLY" {
                             // It follows another by now: whoever connects anew may find that one.
-                            line.health.given_up.notify_one();
+                            health.given_up.notify_one();
                         }
                         Failure::Refused(error)
                     }
@@ -130,7 +135,7 @@ impl Node {
                 // If others were answered meanwhile, only this was slow.
                 let after = answers();
                 if after.0 == before.0 {
-                    line.health.given_up.notify_one();
+                    health.given_up.notify_one();
                 }
                 if after.1 == before.1 {
                     self.give_up();

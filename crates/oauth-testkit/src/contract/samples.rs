@@ -44,15 +44,20 @@ pub fn grant(number: u64) -> GrantRecord {
     grant_of(number, "alice", "app")
 }
 
-/// An open grant of a person to a client.
-pub fn grant_of(number: u64, subject: &str, client: &str) -> GrantRecord {
-    // Spread over the whole range, so that neither order nor shards follow the numbers.
+/// What the grant of this number is called: spread over the whole range, so that neither order nor
+/// shards follow the numbers.
+pub fn grant_id(number: u64) -> GrantId {
     let spread = number.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     let mut id = [7; 16];
     id[..8].copy_from_slice(&spread.to_be_bytes());
+    GrantId::from_bytes(id)
+}
+
+/// An open grant of a person to a client.
+pub fn grant_of(number: u64, subject: &str, client: &str) -> GrantRecord {
     GrantRecord {
         shape: Shape::default(),
-        id: GrantId::from_bytes(id),
+        id: grant_id(number),
         client_id: ClientId::new(client),
         subject: Subject::new(subject),
         scope: scope("mcp:tools"),

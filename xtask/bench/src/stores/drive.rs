@@ -23,6 +23,8 @@ pub(crate) struct Measured {
     /// The longest that one call took.
     pub(crate) longest: Duration,
     pub(crate) calls: usize,
+    /// Of `cpu`, what this process took.
+    pub(crate) own: f64,
 }
 
 /// Lets every caller call for `time`, after a tenth of that to open connections and prepare
@@ -54,16 +56,38 @@ pub(crate) async fn drive<C: Caller>(
         }));
     }
     sleep_until(begin).await;
-    let before = cpu_micros(server)?;
+    let before = (cpu_micros(server)?, cpu_micros(None)?);
     sleep_until(end).await;
-    let spent = cpu_micros(server)? - before;
+    let spent = cpu_micros(server)? - before.0;
+    let own = cpu_micros(None)? - before.1;
     let (mut calls, mut longest) = (0, Duration::ZERO);
     for task in running {
         let (some, late) = task.await??;
         calls += some;
         longest = longest.max(late);
     }
-    Ok(Measured::of(calls, time, spent, longest))
+    Ok(Measured {
+        own: own as f64 / calls.max(1) as f64,
+        ..Measured::of(calls, time, spent, longest)
+    })
+}
+
+/// Drives ours and the limit, one after the other. Whoever comes first finds what was written before
+/// and not yet tidied up, so each comes first in every other round.
+pub(crate) async fn beside<A: Caller, B: Caller>(
+    round: usize,
+    ours: Vec<A>,
+    limit: Vec<B>,
+    time: Duration,
+    server: Option<&Instance>,
+) -> Fallible<(Measured, Measured)> {
+    if round.is_multiple_of(2) {
+        let ours = drive(ours, time, server).await?;
+        Ok((ours, drive(limit, time, server).await?))
+    } else {
+        let limit = drive(limit, time, server).await?;
+        Ok((drive(ours, time, server).await?, limit))
+    }
 }
 
 impl Measured {
@@ -73,6 +97,7 @@ impl Measured {
             cpu: cpu_micros as f64 / calls.max(1) as f64,
             longest,
             calls,
+            own: 0.0,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use oauth_storage::record::decode;
 use oauth_storage::{GrantRecord, Replace, Revision, Storage};
 use oauth_testkit::contract::samples::{self, Sample};
 use oauth_types::{GrantId, Subject};
@@ -72,8 +73,26 @@ impl Share {
     }
 
     pub(crate) fn next_id(&mut self) -> GrantId {
-        samples::grant(self.next_number() as u64).id
+        samples::grant_id(self.next_number() as u64)
     }
+}
+
+/// What a bare caller does.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Work {
+    /// One read.
+    Lookup,
+    /// One read, and the record made of the document, as every store has to.
+    Reading,
+    /// One read and one conditional write.
+    Exchange,
+}
+
+/// Makes a record of a document.
+pub(crate) fn read(document: &[u8]) -> Fallible<()> {
+    let record: GrantRecord = decode(document)?;
+    std::hint::black_box(&record);
+    Ok(())
 }
 
 /// One read.

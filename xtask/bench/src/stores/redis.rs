@@ -10,8 +10,8 @@ use oauth_testkit::servers::{Durability, Redis};
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncCommands, AsyncConnectionConfig, Client, Script};
 
-use super::drive::{Caller, drive};
-use super::ours::{self, Share, Store, exchanges, fill, grant, lookups};
+use super::drive::{Caller, beside, drive};
+use super::ours::{self, Share, Store, Work, exchanges, fill, grant, lookups};
 use super::rows::{Row, Rows};
 use crate::Fallible;
 
@@ -59,13 +59,13 @@ impl OnRedis {
 
     pub(crate) async fn round(&self, time: Duration, rows: &mut Rows) -> Fallible<()> {
         let server = Some(self.server.instance());
-        let bare = |exchanges| -> Vec<Bare> {
+        let bare = |work| -> Vec<Bare> {
             let each = Share::each(CALLERS, GRANTS).into_iter();
             let caller = |share| Bare {
                 connection: self.bare.clone(),
                 share,
                 script: Script::new(COMPARE_AND_SET),
-                exchanges,
+                work,
             };
             each.map(caller).collect()
         };
@@ -76,16 +76,27 @@ impl OnRedis {
             limit: "`GET` + script",
             must: Some(0.85),
         };
-        let ours = drive(exchanges(&self.store, CALLERS, GRANTS), time, server).await?;
-        rows.add(row, ours, drive(bare(true), time, server).await?);
+        let ours = exchanges(&self.store, CALLERS, GRANTS);
+        let bare_ones = bare(Work::Exchange);
+        let (ours, limit) = beside(rows.rounds(row), ours, bare_ones, time, server).await?;
+        rows.add(row, ours, limit);
         let row = Row {
             what: "lookup",
             limit: "`GET`",
             must: Some(0.9),
             ..row
         };
-        let ours = drive(lookups(&self.store, CALLERS, GRANTS), time, server).await?;
-        rows.add(row, ours, drive(bare(false), time, server).await?);
+        let ours = lookups(&self.store, CALLERS, GRANTS);
+        let bare_ones = bare(Work::Lookup);
+        let (ours, limit) = beside(rows.rounds(row), ours, bare_ones, time, server).await?;
+        rows.add(row, ours, limit);
+        let row = Row {
+            limit: "`GET`, read",
+            must: None,
+            ..row
+        };
+        let limit = drive(bare(Work::Reading), time, server).await?;
+        rows.add(row, ours, limit);
         Ok(())
     }
 }
@@ -98,7 +109,7 @@ struct Bare {
     connection: MultiplexedConnection,
     share: Share,
     script: Script,
-    exchanges: bool,
+    work: Work,
 }
 
 impl Caller for Bare {
@@ -106,8 +117,10 @@ impl Caller for Bare {
         let key = key(self.share.next_number());
         let value: Vec<u8> = self.connection.get(&key).await?;
         let (revision, document) = value.split_at_checked(16).ok_or("a value is gone")?;
-        if !self.exchanges {
-            return Ok(());
+        match self.work {
+            Work::Lookup => return Ok(()),
+            Work::Reading => return ours::read(document),
+            Work::Exchange => {}
         }
         let number = u64::from_str_radix(std::str::from_utf8(revision)?, 16)?;
         let next = [format!("{:016x}", number + 1).as_bytes(), document].concat();

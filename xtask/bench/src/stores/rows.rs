@@ -20,13 +20,28 @@ pub(crate) struct Rows(Vec<(Row, Vec<(Measured, Measured)>)>);
 impl Rows {
     pub(crate) fn add(&mut self, row: Row, ours: Measured, limit: Measured) {
         eprintln!(
-            "  {} {} × {}: {:.0}/s, {} {:.0}/s",
-            row.store, row.what, row.callers, ours.rate, row.limit, limit.rate
+            "  {} {} × {}: {:.0}/s ({:.1} µs, own {:.1}), {} {:.0}/s ({:.1} µs, own {:.1})",
+            row.store,
+            row.what,
+            row.callers,
+            ours.rate,
+            ours.cpu,
+            ours.own,
+            row.limit,
+            limit.rate,
+            limit.cpu,
+            limit.own
         );
         match self.0.iter_mut().find(|(known, _)| *known == row) {
             Some((_, rounds)) => rounds.push((ours, limit)),
             None => self.0.push((row, vec![(ours, limit)])),
         }
+    }
+
+    /// How many rounds a row has.
+    pub(crate) fn rounds(&self, row: Row) -> usize {
+        let found = self.0.iter().find(|(known, _)| *known == row);
+        found.map_or(0, |(_, rounds)| rounds.len())
     }
 
     /// Prints the table; says whether every must is held.

@@ -11,8 +11,8 @@ use sqlx::mysql::MySqlConnection;
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection};
 
-use super::drive::{Caller, drive};
-use super::ours::{Share, Store, exchanges, fill, lookups};
+use super::drive::{Caller, beside, drive};
+use super::ours::{Share, Store, Work, exchanges, fill, lookups, read};
 use super::pgbench::Pgbench;
 use super::rows::{Row, Rows};
 use crate::Fallible;
@@ -26,18 +26,18 @@ macro_rules! bare {
         pub(crate) struct $name {
             connection: $connection,
             share: Share,
-            exchanges: bool,
+            work: Work,
         }
 
         impl $name {
-            async fn each(url: &str, callers: usize, exchanges: bool) -> Fallible<Vec<Self>> {
+            async fn each(url: &str, callers: usize, work: Work) -> Fallible<Vec<Self>> {
                 let mut all = Vec::with_capacity(callers);
                 for share in Share::each(callers, GRANTS) {
                     let connection = <$connection>::connect(url).await?;
                     all.push(Self {
                         connection,
                         share,
-                        exchanges,
+                        work,
                     });
                 }
                 Ok(all)
@@ -50,8 +50,10 @@ macro_rules! bare {
                 let found = sqlx::query_as::<_, (i64, String)>($find);
                 let found = found.bind(TENANT).bind(&id);
                 let (revision, doc) = found.fetch_one(&mut self.connection).await?;
-                if !self.exchanges {
-                    return Ok(());
+                match self.work {
+                    Work::Lookup => return Ok(()),
+                    Work::Reading => return read(doc.as_bytes()),
+                    Work::Exchange => {}
                 }
                 let replace = sqlx::query($replace).bind(doc).bind(4_000_000_000i64);
                 let replace = replace.bind(TENANT).bind(&id).bind(revision);
@@ -124,9 +126,9 @@ impl OnPostgres {
                 limit: "sqlx",
                 must: None,
             };
-            let ours = drive(exchanges(store, *callers, GRANTS), time, server).await?;
-            let bare = BarePostgres::each(url, *callers, true).await?;
-            let bare = drive(bare, time, server).await?;
+            let bare = BarePostgres::each(url, *callers, Work::Exchange).await?;
+            let ours = exchanges(store, *callers, GRANTS);
+            let (ours, bare) = beside(rows.rounds(row), ours, bare, time, server).await?;
             let pgbench = Pgbench::exchanges(url, *callers, GRANTS);
             match pgbench.drive(time, server)? {
                 Some(limit) => {
@@ -156,8 +158,16 @@ impl OnPostgres {
                 must: Some(0.9),
                 ..row
             };
-            let ours = drive(lookups(store, *callers, GRANTS), time, server).await?;
-            let bare = BarePostgres::each(url, *callers, false).await?;
+            let bare = BarePostgres::each(url, *callers, Work::Lookup).await?;
+            let ours = lookups(store, *callers, GRANTS);
+            let (ours, bare) = beside(rows.rounds(row), ours, bare, time, server).await?;
+            rows.add(row, ours, bare);
+            let row = Row {
+                limit: "sqlx, read",
+                must: None,
+                ..row
+            };
+            let bare = BarePostgres::each(url, *callers, Work::Reading).await?;
             rows.add(row, ours, drive(bare, time, server).await?);
         }
         Ok(())
@@ -205,15 +215,24 @@ impl OnMariaDb {
                 limit: "sqlx",
                 must: None,
             };
-            let ours = drive(exchanges(store, *callers, GRANTS), time, server).await?;
-            let bare = BareMySql::each(url, *callers, true).await?;
-            rows.add(row, ours, drive(bare, time, server).await?);
+            let bare = BareMySql::each(url, *callers, Work::Exchange).await?;
+            let ours = exchanges(store, *callers, GRANTS);
+            let (ours, bare) = beside(rows.rounds(row), ours, bare, time, server).await?;
+            rows.add(row, ours, bare);
             let row = Row {
                 what: "lookup",
                 ..row
             };
-            let ours = drive(lookups(store, *callers, GRANTS), time, server).await?;
-            let bare = BareMySql::each(url, *callers, false).await?;
+            let bare = BareMySql::each(url, *callers, Work::Lookup).await?;
+            let ours = lookups(store, *callers, GRANTS);
+            let (ours, bare) = beside(rows.rounds(row), ours, bare, time, server).await?;
+            rows.add(row, ours, bare);
+            let row = Row {
+                limit: "sqlx, read",
+                must: None,
+                ..row
+            };
+            let bare = BareMySql::each(url, *callers, Work::Reading).await?;
             rows.add(row, ours, drive(bare, time, server).await?);
         }
         Ok(())
