@@ -5,7 +5,9 @@
 //     npm ci
 //     node run.mjs --quickstart PATH [--suite all|NAME,...] [--artefacts DIR]
 //
-// The suites are sdk1, sdk2, conformance and chromium.
+// The suites are sdk1, sdk2, conformance and chromium; and for our own client, client (against the
+// quickstart and servers that others made) and client-conformance, which run the programs
+// quickstart-client and conformance-client beside the quickstart's.
 //
 // With INTEROP_DATA, the URLs of empty databases with spaces in between, each server that is started
 // gets the next of them; one that is started again keeps its own. Not for chromium, which destroys a
@@ -23,7 +25,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { Report } from './lib/report.mjs';
 
-const SUITES = ['sdk1', 'sdk2', 'conformance', 'chromium'];
+const SUITES = ['sdk1', 'sdk2', 'conformance', 'chromium', 'client', 'client-conformance'];
 const here = path.dirname(fileURLToPath(import.meta.url));
 
 function usage(problem) {
