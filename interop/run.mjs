@@ -6,8 +6,10 @@
 //     node run.mjs --quickstart PATH [--suite all|NAME,...] [--artefacts DIR]
 //     node run.mjs --programs DIR --suite foreign [--artefacts DIR]
 //
-// The suites are sdk1, sdk2, conformance and chromium; and foreign, which runs the two resource-server
-// examples of a folder against an authorization server that others made.
+// The suites are sdk1, sdk2, conformance and chromium; for our own client, client (against the quickstart
+// and servers that others made) and client-conformance, which run the programs quickstart-client and
+// conformance-client beside the quickstart's; and foreign, which runs the two resource-server examples of
+// a folder against an authorization server that others made.
 //
 // With INTEROP_DATA, the URLs of empty databases with spaces in between, each server that is started
 // gets the next of them; one that is started again keeps its own. Not for chromium, which destroys a
@@ -27,7 +29,7 @@ import { Report } from './lib/report.mjs';
 
 /** Without the quickstart. */
 const FOREIGN = 'foreign';
-const SUITES = ['sdk1', 'sdk2', 'conformance', 'chromium'];
+const SUITES = ['sdk1', 'sdk2', 'conformance', 'chromium', 'client', 'client-conformance'];
 const here = path.dirname(fileURLToPath(import.meta.url));
 
 function usage(problem) {

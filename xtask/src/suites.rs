@@ -14,6 +14,8 @@ use crate::tally::{self, Tally};
 pub(crate) enum Preparation {
     /// The quickstart, built as users build it.
     Quickstart,
+    /// The programs of the quickstart client.
+    Client,
     /// The packages of the Node suites, as their lock file has them.
     NodePackages,
     /// The program that starts database servers for a suite.
@@ -37,6 +39,12 @@ pub(crate) struct Suite {
 }
 
 const NODE: [Preparation; 2] = [Preparation::Quickstart, Preparation::NodePackages];
+
+const CLIENT: [Preparation; 3] = [
+    Preparation::Quickstart,
+    Preparation::Client,
+    Preparation::NodePackages,
+];
 
 const DATABASES: [Preparation; 3] = [
     Preparation::Quickstart,
@@ -91,6 +99,20 @@ pub(crate) const SUITES: &[Suite] = &[
         needs: &["node", "npm"],
         prepare: &NODE,
         command: interop!("conformance"),
+    },
+    Suite {
+        name: "client",
+        about: "our client, at the quickstart and at the TypeScript SDK's router",
+        needs: &["node", "npm"],
+        prepare: &CLIENT,
+        command: interop!("client"),
+    },
+    Suite {
+        name: "client-conformance",
+        about: "the MCP project's checks of clients",
+        needs: &["node", "npm"],
+        prepare: &CLIENT,
+        command: interop!("client-conformance"),
     },
     Suite {
         name: "interop-warp",
@@ -241,6 +263,17 @@ impl Workshop {
             Preparation::Quickstart => (
                 run::cargo(["build", "--release", "-p", "quickstart"]),
                 "the quickstart did not build",
+            ),
+            Preparation::Client => (
+                run::cargo([
+                    "build",
+                    "--release",
+                    "-p",
+                    "quickstart-client",
+                    "--bins",
+                    "--examples",
+                ]),
+                "the quickstart client did not build",
             ),
             Preparation::NodePackages => {
                 let mut npm = run::program("npm");

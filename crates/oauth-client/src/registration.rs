@@ -195,10 +195,15 @@ pub fn read(
     let named = text("token_endpoint_auth_method");
     let method = match (&named, &secret) {
         (Some(named), _) => AuthMethod::named(named),
-        // Left out: what was asked for, if it fits what came, else what the server takes.
-        (None, Some(_)) => [AuthMethod::ClientSecretBasic, AuthMethod::ClientSecretPost]
-            .into_iter()
-            .find(|method| server.takes(*method)),
+        // Left out: what was asked for, if it fits what came, else what the server takes. Some hand
+        // out a secret and take none.
+        (None, Some(_)) => [
+            AuthMethod::ClientSecretBasic,
+            AuthMethod::ClientSecretPost,
+            AuthMethod::None,
+        ]
+        .into_iter()
+        .find(|method| server.takes(*method)),
         (None, None) => asked
             .token_endpoint_auth_method
             .as_deref()

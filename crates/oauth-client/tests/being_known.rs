@@ -86,6 +86,26 @@ fn a_registration_says_what_the_client_is() {
     assert_eq!(exchange.authorization, None);
 }
 
+/// CL-REG-5: a secret from a server that takes none, and does not say how it would, is not sent.
+#[test]
+fn a_secret_that_nobody_takes_is_left_alone() {
+    let methods = serde_json::json!(["none"]);
+    let scene = Scene::new(with("token_endpoint_auth_methods_supported", methods));
+    let registered = serde_json::json!({"client_id": "r", "client_secret": "the-secret-0123"});
+    scene.web.put(
+        REGISTER,
+        Said {
+            status: 201,
+            ..Said::json(registered)
+        },
+    );
+    scene.sign_in().unwrap();
+    let exchange = scene.web.last(TOKEN);
+    assert_eq!(exchange.form["client_id"], "r");
+    assert!(!exchange.form.contains_key("client_secret"));
+    assert_eq!(exchange.authorization, None);
+}
+
 /// CL-REG-5: a server that names no methods and takes no public client is asked once more for a secret.
 #[test]
 fn a_refused_registration_is_tried_once_more() {

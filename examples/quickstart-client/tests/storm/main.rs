@@ -1,0 +1,156 @@
+//! Many processes share one file of credentials, whose access token ends every other second.
+//!
+//! `STORM_SECONDS` says for how long: ten by default, which is enough to see a race several times over;
+//! a minute before a release.
+
+mod server;
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use oauth_client::types::{Issuer, ResourceUri};
+use oauth_client::{BearerChallenge, Client, ClientConfig, CredentialStore, Ports, StoreKey};
+use oauth_hyper::ClientTransport;
+use oauth_native::FileStore;
+use oauth_reqwest::Authorized;
+use oauth_types::env::{OsEntropy, SystemClock};
+use quickstart_client::headless::Headless;
+
+use server::{LIFETIME, Server};
+
+const PROCESSES: usize = 20;
+
+fn seconds() -> u64 {
+    let told = std::env::var("STORM_SECONDS").ok();
+    told.map_or(10, |text| text.parse().expect("STORM_SECONDS"))
+}
+
+fn client(server: &str, file: &Path) -> Client {
+    let config = ClientConfig::new(server, "Storm").unwrap();
+    let ports = Ports::new(ClientTransport::new().unwrap(), SystemClock, OsEntropy)
+        .store(FileStore::open(file).unwrap());
+    Client::new(config, ports)
+}
+
+/// CL-TOK-7: twenty processes, one refresh for each time the token ends, also after one was killed
+/// while it held the lock. The server closes the grant when a refresh token comes twice, so that one
+/// race would sign everybody out.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_processes_one_refreshes() {
+    let folder = std::env::temp_dir().join(format!("storm-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&folder);
+    let file = folder.join("credentials.json");
+    let server = Server::start();
+
+    let config = ClientConfig::new(&server.mcp(), "Storm").unwrap();
+    let ports = Ports::new(ClientTransport::new().unwrap(), SystemClock, OsEntropy)
+        .store(FileStore::open(&file).unwrap())
+        .user_agent(Headless::new().unwrap());
+    let first = Client::new(config, ports);
+    first.sign_in(&BearerChallenge::default()).await.unwrap();
+
+    let mut workers: Vec<Child> = (0..PROCESSES)
+        .map(|_| again("works", &server.mcp(), &file))
+        .collect();
+    tokio::time::sleep(LIFETIME).await;
+    let before = server.refreshes();
+    killed_while_it_holds(&server, &file).await;
+    let ended = tokio::task::spawn_blocking(move || {
+        let ended = workers.iter_mut().map(|worker| {
+            let said = worker.stdout.take().unwrap();
+            let said = BufReader::new(said).lines().map_while(Result::ok);
+            let said: Vec<String> = said.collect();
+            (worker.wait().unwrap().success(), said.join("\n"))
+        });
+        ended.collect::<Vec<_>>()
+    });
+    for (well, said) in ended.await.unwrap() {
+        assert!(well, "a process was signed out:\n{said}");
+    }
+
+    assert_eq!(server.replayed(), 0, "a refresh token was used twice");
+    assert_eq!(server.sign_ins(), 1, "nobody signs in again");
+    let refreshes = server.refreshes();
+    assert!(
+        refreshes > before + 1,
+        "the lock of the dead held them up: {refreshes}"
+    );
+    // Never before the token has ended, give or take the second in which it does.
+    let shortest = server.shortest_pause();
+    assert!(
+        shortest >= LIFETIME - Duration::from_secs(1),
+        "{shortest:?}"
+    );
+    let most = seconds() / (LIFETIME.as_secs() - 1) + 2;
+    assert!(
+        refreshes as u64 <= most,
+        "{refreshes} refreshes in {} s",
+        seconds()
+    );
+    let _ = std::fs::remove_dir_all(&folder);
+}
+
+/// A process takes the lock under which the others refresh, waits until the token has ended, and dies.
+async fn killed_while_it_holds(server: &Server, file: &Path) {
+    let mut holder = again("holds", &server.mcp(), file);
+    let stdout = holder.stdout.take().unwrap();
+    let held = tokio::task::spawn_blocking(move || {
+        let mut lines = BufReader::new(stdout).lines().map_while(Result::ok);
+        lines.any(|line| line.contains("held"))
+    });
+    assert!(held.await.unwrap(), "it got the lock");
+    let refreshes = server.refreshes();
+    tokio::time::sleep(LIFETIME + Duration::from_millis(500)).await;
+    let under_lock = server.refreshes() - refreshes;
+    assert_eq!(
+        under_lock, 0,
+        "nobody refreshes while another holds the lock"
+    );
+    holder.kill().unwrap();
+    holder.wait().unwrap();
+}
+
+/// This very program, as another process.
+fn again(as_what: &str, server: &str, file: &Path) -> Child {
+    Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", as_what, "--ignored", "--nocapture"])
+        .env("STORM_SERVER", server)
+        .env("STORM_FILE", file)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+fn told() -> (String, PathBuf) {
+    let server = std::env::var("STORM_SERVER").expect("started by the test above");
+    (server, std::env::var_os("STORM_FILE").unwrap().into())
+}
+
+#[tokio::test]
+#[ignore = "a process of the test above"]
+async fn works() {
+    let (server, file) = told();
+    let http = Authorized::new(reqwest::Client::new(), client(&server, &file));
+    let ends = tokio::time::Instant::now() + Duration::from_secs(seconds());
+    while tokio::time::Instant::now() < ends {
+        let answer = http.send(http.inner().get(&server)).await.unwrap();
+        assert_eq!(answer.status(), 200);
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+}
+
+#[tokio::test]
+#[ignore = "a process of the test above"]
+async fn holds() {
+    let (server, file) = told();
+    let store = FileStore::open(&file).unwrap();
+    let resource = ResourceUri::parse(&server).unwrap();
+    let issuer = Issuer::parse(server.trim_end_matches("/mcp")).unwrap();
+    let key = StoreKey::credentials(&issuer, &resource, "");
+    assert!(store.load(&key).await.unwrap().is_some());
+    let _lock = store.lock(&key).await.unwrap();
+    println!("held");
+    std::future::pending::<()>().await;
+}

@@ -1,0 +1,69 @@
+// The MCP project's own conformance suite, in its mode for clients: every scenario of authorization,
+// at every revision that it applies to. Each check of its report is a case of ours.
+
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const here = path.dirname(fileURLToPath(import.meta.url));
+const PROGRAM = path.join(here, 'node_modules', '@modelcontextprotocol', 'conformance', 'dist', 'index.js');
+const OLD_NODE = new URL('lib/old-node.mjs', import.meta.url).href;
+
+/** Needs what the client does not have: proofs of possession (docs/limits.md). */
+const NOT_BUILT = new Set(['auth/dpop', 'auth/dpop-nonce']);
+
+export async function run({ report, binary, artefacts }) {
+  const client = path.join(path.dirname(binary), 'conformance-client');
+  const scenarios = await listed();
+  await report.case('client-conformance: there are scenarios', () => assert.ok(scenarios.length >= 30, `${scenarios.length}`));
+  const passed = [];
+  for (const { scenario, version } of scenarios) {
+    if (NOT_BUILT.has(scenario)) continue;
+    const label = `client-conformance: ${scenario}${version && ` at ${version}`}`;
+    const folder = path.join(artefacts, label.replace(/[^a-z0-9]+/gi, '-'));
+    rmSync(folder, { recursive: true, force: true });
+    mkdirSync(folder, { recursive: true });
+    const args = ['client', '--command', client, '--scenario', scenario, '--timeout', '20000', '--output-dir', folder];
+    if (version) args.push('--spec-version', version);
+    const ran = await report.case(`${label}: the suite is content`, async () => {
+      const { code, said } = await runs(args);
+      writeFileSync(path.join(folder, 'said.log'), said);
+      // It says no to warnings as well, and to a client that fails where it should not.
+      assert.equal(code, 0, said.slice(-1500));
+    });
+    const checks = readChecks(folder).filter(({ status }) => status !== 'INFO');
+    await report.case(`${label}: it checked something`, () => assert.ok(checks.length > 0));
+    for (const { id, status, errorMessage } of checks) {
+      await report.case(`${label}: ${id}`, () => assert.equal(status, 'SUCCESS', errorMessage));
+    }
+    if (ran) passed.push(`${scenario} ${version || 'extension'}: ${checks.length} checks`);
+  }
+  writeFileSync(path.join(artefacts, 'client-conformance.txt'), `${passed.join('\n')}\n`);
+}
+
+/** Every scenario of authorization with each revision that it applies to; extensions have none. */
+async function listed() {
+  const { said } = await runs(['list']);
+  const lines = said.matchAll(/^\s+- (auth\/\S+) \[([^\]]+)\]$/gm);
+  return [...lines].flatMap(([, scenario, versions]) =>
+    versions.split(',').map((version) => ({ scenario, version: version === 'extension' ? '' : version })),
+  );
+}
+
+async function runs(args) {
+  const child = spawn(process.execPath, ['--import', OLD_NODE, PROGRAM, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  let said = '';
+  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text) => (said += text));
+  const alarm = setTimeout(() => child.kill('SIGKILL'), 28_000);
+  const [code] = await once(child, 'close');
+  clearTimeout(alarm);
+  return { code, said };
+}
+
+function readChecks(folder) {
+  const files = readdirSync(folder, { recursive: true }).filter((file) => path.basename(file) === 'checks.json');
+  return files.flatMap((file) => JSON.parse(readFileSync(path.join(folder, file), 'utf8')));
+}
