@@ -3,7 +3,6 @@
 
 use std::hint::black_box;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::Router;
 use axum::http::header;
@@ -82,8 +81,7 @@ pub(crate) async fn serve() -> Fallible<()> {
 }
 
 fn token(signer: &Signer, number: u64) -> String {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    let now = now.unwrap_or_default().as_secs();
+    let now = SystemClock.now().as_unix();
     let header = json!({ "alg": signer.alg, "typ": "at+jwt", "kid": signer.kid });
     let claims = json!({
         "iss": ISSUER, "aud": RESOURCE, "sub": "alice", "client_id": "c_0000000000000000000000",
