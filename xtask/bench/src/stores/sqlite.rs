@@ -82,7 +82,7 @@ impl OnSqlite {
         };
         let ours = drive(Write::each(&self.store, 1).await?, time, None).await?;
         let lone = Lone(
-            Bare::open(self.folder.file("bare"))?.from_the_first()?,
+            Bare::open(self.folder.file("bare"))?.anew()?,
             Update::first(0)?,
         );
         rows.add(row, ours, drive(vec![lone], time, None).await?);
@@ -94,7 +94,7 @@ impl OnSqlite {
                 ..row
             };
             let ours = drive(Write::each(&self.store, callers).await?, time, None).await?;
-            let bare = Bare::open(self.folder.file("bare"))?.from_the_first()?;
+            let bare = Bare::open(self.folder.file("bare"))?.anew()?;
             let bare = Grouped::each(bare, callers)?;
             rows.add(row, ours, drive(bare, time, None).await?);
         }
@@ -123,7 +123,7 @@ impl Bare {
     }
 
     /// Every caller begins at the first revision.
-    fn from_the_first(self) -> Fallible<Self> {
+    fn anew(self) -> Fallible<Self> {
         self.0.execute("UPDATE grants SET revision = 1", [])?;
         Ok(self)
     }
