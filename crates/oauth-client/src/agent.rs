@@ -35,6 +35,22 @@ pub trait Visit: Send {
     async fn visit(self: Box<Self>, url: &str) -> Result<SecretText, UserAgentError>;
 }
 
+/// Whether `query`, which somebody brought to a redirect URI, is the answer to the address `url` that
+/// a person was sent to: whether `state` is the same. A listener that anybody on the computer can talk
+/// to goes on waiting where it is not (CL-AUTHZ-6). The rest of the answer is judged later.
+pub fn is_answer_to(query: &str, url: &str) -> bool {
+    let state = |query: &str| {
+        let mut pairs = form_urlencoded::parse(query.as_bytes());
+        let found = pairs.find(|(name, _)| name == "state");
+        found.map(|(_, state)| SecretText::new(state))
+    };
+    let sent = url.split_once('?').and_then(|(_, query)| state(query));
+    match (state(query.strip_prefix('?').unwrap_or(query)), sent) {
+        (Some(came), Some(sent)) if !sent.expose().is_empty() => came.hash().matches(&sent.hash()),
+        _ => false,
+    }
+}
+
 /// The person did not come back with an answer.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -87,4 +103,32 @@ pub struct DevicePrompt {
     pub verification_uri_complete: Option<String>,
     /// How long the code is good.
     pub expires_in: Lifetime,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_answer_to;
+
+    /// CL-AUTHZ-6: what others bring to a listener is told from the answer.
+    #[test]
+    fn an_answer_is_known_by_its_state() {
+        let url = "https://as.example/authorize?client_id=c&state=a%2Bb&scope=x";
+        assert!(is_answer_to("code=1&state=a%2Bb", url));
+        assert!(is_answer_to("?state=a%2Bb&error=x", url));
+        for other in [
+            "",
+            "code=1",
+            "code=1&state=",
+            "state=a+b",
+            "state=a%2Bbc",
+            "STATE=a%2Bb",
+        ] {
+            assert!(!is_answer_to(other, url), "{other}");
+        }
+        assert!(!is_answer_to(
+            "state=",
+            "https://as.example/authorize?state="
+        ));
+        assert!(!is_answer_to("code=1", "https://as.example/authorize"));
+    }
 }

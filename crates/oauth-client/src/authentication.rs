@@ -89,7 +89,8 @@ impl ClientIdentity {
 
     /// A client with what it has to prove itself. Which method is used follows from
     /// `wanted` (what was registered or configured), else from what the server takes: a key before a
-    /// secret, the header before the form, and none where there is neither.
+    /// secret, the header before the form. Who has neither is a public client, whatever the server
+    /// says.
     ///
     /// # Errors
     /// [`NoAuthMethod`] when `wanted` needs what the client does not have, or the server names its
@@ -108,6 +109,8 @@ impl ClientIdentity {
         };
         let method = match wanted {
             Some(method) => has(method).then_some(method),
+            // Servers that take public clients do not always say so.
+            None if secret.is_none() && key.is_none() => Some(AuthMethod::None),
             None => [
                 AuthMethod::PrivateKeyJwt,
                 AuthMethod::ClientSecretBasic,
@@ -191,5 +194,57 @@ impl ClientIdentity {
         });
         let signed = key.sign("client-authentication+jwt", &claims);
         Ok(SecretText::new(signed.map_err(|_| EntropyError::new())?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use oauth_types::Reach;
+
+    /// CL-TOK-4: one method, by what was registered, what there is, and what the server takes.
+    #[test]
+    fn a_method_is_chosen_by_all_three() {
+        use AuthMethod::{ClientSecretBasic as Basic, ClientSecretPost as Post, None as Public};
+        let issuer = Issuer::parse("https://as.example").unwrap();
+        let secret = || Some(SecretText::new("secret"));
+        for (secret, wanted, takes, expected) in [
+            (None, None, None, Some(Public)),
+            (None, None, Some("client_secret_basic"), Some(Public)),
+            (None, Some(Basic), None, None),
+            (secret(), None, None, Some(Basic)),
+            (secret(), None, Some("client_secret_post none"), Some(Post)),
+            (
+                secret(),
+                None,
+                Some("client_secret_post client_secret_basic"),
+                Some(Basic),
+            ),
+            (secret(), None, Some("none"), Some(Public)),
+            (secret(), None, Some("tls_client_auth"), None),
+            (
+                secret(),
+                Some(Post),
+                Some("client_secret_basic"),
+                Some(Post),
+            ),
+            (secret(), Some(Public), None, Some(Public)),
+        ] {
+            let mut server = ServerMetadata::bare(issuer.clone(), Reach::Public);
+            let methods = takes.map(|takes| takes.split(' ').map(str::to_owned).collect());
+            server.token_endpoint_auth_methods_supported = methods;
+            let identity = ClientIdentity::new(
+                ClientId::new("c"),
+                Provenance::Preregistered,
+                (secret, None),
+                wanted,
+                &server,
+            );
+            assert_eq!(
+                identity.ok().map(|identity| identity.method),
+                expected,
+                "{takes:?}"
+            );
+        }
     }
 }

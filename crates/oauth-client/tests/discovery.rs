@@ -290,6 +290,14 @@ fn a_public_document_does_not_lead_inside() {
     assert_eq!(found.server.within, Reach::Private);
     // The one whom the person named may be anywhere, and a challenge of its own origin, too.
     assert_eq!(web.last(PRM).within, Reach::Local);
+    // An authorization server of the same origin may lie anywhere, but where it was reached counts
+    // for what it names.
+    let web = Web::usual();
+    web.put(PRM, Said::json(prm("https://mcp.example")));
+    let own = "GET https://mcp.example/.well-known/oauth-authorization-server";
+    web.put(own, Said::json(asm("https://mcp.example")));
+    assert_eq!(find(&web).unwrap().server.within, Reach::Public);
+    assert_eq!(web.last(own).within, Reach::Local);
     let web = Web::usual();
     let elsewhere = "https://prm.example/x";
     assert!(find_with(&web, Leniency::STRICT, Some(elsewhere)).is_ok());

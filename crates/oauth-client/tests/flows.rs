@@ -2,73 +2,17 @@
 
 mod common;
 
-use common::scripted::{ASM, PRM, Robot, Said, Web, asm, prm, tokens};
-use oauth_client::store::Record as _;
-use oauth_client::types::{ClientId, Issuer, Lifetime, ResourceUri, Scope, SecretText};
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use common::scripted::{ASM, Robot, Said, Scene, TOKEN, Web, asm, registered_body, tokens, with};
+use oauth_client::agent::Visit;
+use oauth_client::types::{Lifetime, Scope, SecretText};
 use oauth_client::{
-    AuthorizationError, BearerChallenge, Client, ClientConfig, ClientError, CredentialStore as _,
-    Credentials, Leniency, MemoryStore, Ports, Preregistered, RegistrationError, StoreKey,
+    AuthorizationError, BearerChallenge, Client, ClientConfig, ClientError, Leniency, Ports,
+    UserAgentError,
 };
-use oauth_testkit::{FixedClock, SeededEntropy, block_on};
-
-struct Scene {
-    web: Web,
-    robot: Robot,
-    store: MemoryStore,
-    clock: FixedClock,
-    entropy: SeededEntropy,
-}
-
-impl Scene {
-    fn new(web: Web) -> Self {
-        Self {
-            web,
-            robot: Robot::approving(),
-            store: MemoryStore::new(),
-            clock: FixedClock::at(1_800_000_000),
-            entropy: SeededEntropy::new(3),
-        }
-    }
-
-    fn client(&self, change: impl FnOnce(ClientConfig) -> ClientConfig) -> Client {
-        let config = change(ClientConfig::new(common::MCP, "Test").unwrap());
-        let ports = Ports::new(self.web.clone(), self.clock.clone(), self.entropy.clone())
-            .store(self.store.clone())
-            .user_agent(self.robot.clone());
-        Client::new(config, ports)
-    }
-
-    fn sign_in(&self) -> Result<oauth_client::AccessToken, ClientError> {
-        let client = self.client(|config| config);
-        block_on(client.sign_in(&BearerChallenge::default()))
-    }
-
-    fn credentials(&self, issuer: &str) -> Option<Credentials> {
-        let issuer = Issuer::parse(issuer).unwrap();
-        let resource = ResourceUri::parse(common::MCP).unwrap();
-        let key = StoreKey::credentials(&issuer, &resource, "");
-        let text = block_on(self.store.load(&key)).unwrap()?;
-        Some(Credentials::from_text(&text).unwrap())
-    }
-}
-
-const TOKEN: &str = "POST https://as.example/token";
-const REGISTER: &str = "POST https://as.example/register";
-
-fn with(member: &str, value: impl Into<serde_json::Value>) -> Web {
-    let web = Web::usual();
-    let mut document = asm("https://as.example");
-    document[member] = value.into();
-    web.put(ASM, Said::json(document));
-    web
-}
-
-fn registered_body(web: &Web) -> serde_json::Value {
-    let form = web.last(REGISTER).form;
-    // A form reader takes JSON for one name without a value.
-    let text = form.keys().next().unwrap();
-    serde_json::from_str(text).unwrap_or_default()
-}
+use oauth_testkit::block_on;
 
 /// CL-AUTHZ-1, CL-AUTHZ-2, CL-AUTHZ-6, CL-AUTHZ-10, CL-TOK-4: what is asked for, and that the code goes
 /// where it belongs with the verifier to its challenge.
@@ -204,261 +148,52 @@ fn answers_of_others_are_not_believed() {
     }
 }
 
-/// CL-REG-1, CL-REG-2: a configured client comes first, then the client's own document where the server
-/// reads those, then registration; then there is no way, and the error says what to do.
-#[test]
-fn there_is_an_order_of_being_known() {
-    let url = "https://app.example/client.json";
-    let used = |scene: &Scene, client: &Client| {
-        block_on(client.sign_in(&BearerChallenge::default())).unwrap();
-        scene.robot.last()["client_id"].clone()
-    };
-    let scene = Scene::new(with("client_id_metadata_document_supported", true));
-    let configured = scene.client(|config| {
-        let client = Preregistered::new("configured").secret(SecretText::new("s3cr3t/+"));
-        config.preregistered(client).client_metadata_url(url)
-    });
-    assert_eq!(used(&scene, &configured), "configured");
-    // CL-TOK-4, D16: the secret in the header, each half encoded, and nowhere else.
-    let exchange = scene.web.last(TOKEN);
-    let expected = "Basic Y29uZmlndXJlZDpzM2NyM3QlMkYlMkI=";
-    assert_eq!(exchange.authorization.as_deref(), Some(expected));
-    assert!(!exchange.form.contains_key("client_secret"));
-    assert!(!exchange.form.contains_key("client_id"));
-    let documented = scene.client(|config| config.client_metadata_url(url));
-    assert_eq!(used(&scene, &documented), url);
-    let no_document = scene.client(|config| config.client_metadata_url("https://app.example"));
-    assert_eq!(used(&scene, &no_document), "registered");
-    assert!(
-        scene
-            .web
-            .lines()
-            .iter()
-            .filter(|line| *line == REGISTER)
-            .count()
-            == 1
-    );
-    let scene = Scene::new(with("registration_endpoint", serde_json::Value::Null));
-    let error = scene.sign_in().unwrap_err();
-    let not_offered = matches!(
-        error,
-        ClientError::Registration(RegistrationError::NotOffered { .. })
-    );
-    assert!(not_offered, "{error}");
-}
+/// A browser that nobody comes back from.
+struct Forgotten;
 
-/// CL-REG-4, CL-REG-5: what is registered where the configuration leaves it open.
-#[test]
-fn a_registration_says_what_the_client_is() {
-    let scene = Scene::new(Web::usual());
-    scene.sign_in().unwrap();
-    let body = registered_body(&scene.web);
-    assert_eq!(body["client_name"], "Test");
-    assert_eq!(body["application_type"], "native");
-    assert_eq!(body["redirect_uris"][0], "http://127.0.0.1:4711/callback");
-    let grants = serde_json::json!(["authorization_code", "refresh_token"]);
-    assert_eq!(body["grant_types"], grants);
-    assert_eq!(body["response_types"], serde_json::json!(["code"]));
-    assert_eq!(body["token_endpoint_auth_method"], "none");
-    // A server that takes secrets only is registered with for one.
-    let scene = Scene::new(with(
-        "token_endpoint_auth_methods_supported",
-        serde_json::json!(["client_secret_post"]),
-    ));
-    let registered = serde_json::json!({"client_id": "r", "client_secret": "the-secret-0123"});
-    scene.web.put(
-        REGISTER,
-        Said {
-            status: 201,
-            ..Said::json(registered)
-        },
-    );
-    scene.sign_in().unwrap();
-    let body = registered_body(&scene.web);
-    assert_eq!(body["token_endpoint_auth_method"], "client_secret_post");
-    let exchange = scene.web.last(TOKEN);
-    assert_eq!(exchange.form["client_secret"], "the-secret-0123");
-    assert_eq!(exchange.authorization, None);
-}
-
-/// CL-REG-5: a secret from a server that takes none, and does not say how it would, is not sent.
-#[test]
-fn a_secret_that_nobody_takes_is_left_alone() {
-    let methods = serde_json::json!(["none"]);
-    let scene = Scene::new(with("token_endpoint_auth_methods_supported", methods));
-    let registered = serde_json::json!({"client_id": "r", "client_secret": "the-secret-0123"});
-    scene.web.put(
-        REGISTER,
-        Said {
-            status: 201,
-            ..Said::json(registered)
-        },
-    );
-    scene.sign_in().unwrap();
-    let exchange = scene.web.last(TOKEN);
-    assert_eq!(exchange.form["client_id"], "r");
-    assert!(!exchange.form.contains_key("client_secret"));
-    assert_eq!(exchange.authorization, None);
-}
-
-/// CL-REG-5: a server that names no methods and takes no public client is asked once more for a secret.
-#[test]
-fn a_refused_registration_is_tried_once_more() {
-    let scene = Scene::new(Web::usual());
-    let registered = serde_json::json!({"client_id": "r", "client_secret": "the-secret-0123"});
-    scene
-        .web
-        .put(REGISTER, Said::error(400, "invalid_client_metadata"))
-        .then(
-            REGISTER,
-            Said {
-                status: 201,
-                ..Said::json(registered)
-            },
-        );
-    scene.sign_in().unwrap();
-    assert!(
-        scene
-            .web
-            .last(TOKEN)
-            .authorization
-            .unwrap()
-            .starts_with("Basic ")
-    );
-    let scene = Scene::new(Web::usual());
-    scene
-        .web
-        .put(REGISTER, Said::error(400, "invalid_redirect_uri"));
-    let said = scene.sign_in().unwrap_err().to_string();
-    assert!(
-        said.contains("client registration at https://as.example/register"),
-        "{said}"
-    );
-    assert!(said.contains("`invalid_redirect_uri`"), "{said}");
-    assert_eq!(
-        scene
-            .web
-            .lines()
-            .iter()
-            .filter(|line| *line == REGISTER)
-            .count(),
-        1
-    );
-}
-
-/// CL-AUTHZ-3, CL-AUTHZ-4, CL-AUTHZ-5: which scope is asked for.
-#[test]
-fn scope_comes_from_the_challenge_first() {
-    let scope = |text: &str| Scope::parse(text).unwrap();
-    for (challenge, listed, configured, server, expected) in [
-        (Some("a"), Some("b c"), Some("d"), None, Some("a")),
-        (None, Some("b c"), Some("d"), None, Some("b c")),
-        (None, None, Some("d"), None, Some("d")),
-        (None, None, None, None, None),
-        (
-            Some("a"),
-            None,
-            None,
-            Some("a offline_access"),
-            Some("a offline_access"),
-        ),
-        (Some("a"), None, None, Some("a"), Some("a")),
-        (Some("a offline_access"), None, None, Some("a"), Some("a")),
-        (None, None, None, Some("a offline_access"), None),
-    ] {
-        let web = Web::usual();
-        let mut document = prm("https://as.example");
-        if let Some(listed) = listed {
-            document["scopes_supported"] = listed.split(' ').collect();
-        }
-        web.put(PRM, Said::json(document));
-        let mut document = asm("https://as.example");
-        if let Some(server) = server {
-            document["scopes_supported"] = server.split(' ').collect();
-        }
-        web.put(ASM, Said::json(document));
-        let scene = Scene::new(web);
-        let client = scene.client(|config| match configured {
-            Some(configured) => config.scope(scope(configured)),
-            None => config,
-        });
-        let mut asked = BearerChallenge::default();
-        asked.scope = challenge.map(scope);
-        block_on(client.sign_in(&asked)).unwrap();
-        let sent = scene.robot.last();
-        assert_eq!(
-            sent.get("scope").map(String::as_str),
-            expected,
-            "{challenge:?} {server:?}"
-        );
-        let offline = expected.is_some_and(|scope| scope.contains("offline_access"));
-        assert_eq!(sent.contains_key("prompt"), offline);
+#[async_trait::async_trait]
+impl oauth_client::UserAgent for Forgotten {
+    async fn begin(&self) -> Result<Box<dyn Visit>, UserAgentError> {
+        Ok(Box::new(Self))
     }
 }
 
-/// CL-REG-6, CL-DISC-10, CL-REG-7: the server has another authorization server: nothing of the old one
-/// is shown to the new one, which registers the client anew; a configured client is not tried there.
-#[test]
-fn a_new_authorization_server_sees_nothing_of_the_old_one() {
-    let scene = Scene::new(Web::usual());
-    let client = scene.client(|config| config);
-    let token = block_on(client.sign_in(&BearerChallenge::default())).unwrap();
-    let configured = scene.client(|config| config.preregistered(Preregistered::new("mine")));
-    move_away(&scene.web);
-    let before = scene.web.lines().len();
-    let rejection = oauth_client::Rejection::new(
-        http::StatusCode::UNAUTHORIZED,
-        BearerChallenge::default(),
-        Some(&token),
-        "POST /mcp",
-    );
-    let new = block_on(client.rejected(&rejection)).unwrap().unwrap();
-    assert_eq!(new.issuer().as_str(), "https://new.example");
-    assert_eq!(scene.robot.last()["client_id"], "registered-anew");
-    for asked in &scene.web.asked()[before..] {
-        assert!(!asked.line.contains("as.example"), "{}", asked.line);
-        let text = format!("{asked:?}");
-        for old in ["access-first", "refresh-first", "registered\""] {
-            assert!(!text.contains(old), "{text}");
-        }
+#[async_trait::async_trait]
+impl Visit for Forgotten {
+    fn redirect_uri(&self) -> &str {
+        "http://127.0.0.1:4711/callback"
     }
-    assert!(scene.credentials("https://as.example").is_none());
-    assert!(scene.credentials("https://new.example").is_some());
-    // A configured client is bound by its first use.
-    drop(configured);
-    let scene = Scene::new(Web::usual());
-    let client = scene.client(|config| config.preregistered(Preregistered::new("mine")));
-    block_on(client.sign_in(&BearerChallenge::default())).unwrap();
-    move_away(&scene.web);
-    let client = scene.client(|config| config.preregistered(Preregistered::new("mine")));
-    let error = block_on(client.sign_in(&BearerChallenge::default())).unwrap_err();
-    let said = error.to_string();
-    let elsewhere = RegistrationError::BelongsElsewhere {
-        client_id: ClientId::new("mine"),
-        belongs_to: Issuer::parse("https://as.example").unwrap(),
-        found: Issuer::parse("https://new.example").unwrap(),
-    };
-    assert_eq!(said, elsewhere.to_string());
-    assert_eq!(scene.robot.visits.lock().unwrap().len(), 1);
+
+    async fn visit(self: Box<Self>, _: &str) -> Result<SecretText, UserAgentError> {
+        std::future::pending().await
+    }
 }
 
-fn move_away(web: &Web) {
-    let new = "https://new.example";
-    web.put(PRM, Said::json(prm(new)));
-    let place = "GET https://new.example/.well-known/oauth-authorization-server";
-    web.put(place, Said::json(asm(new)));
-    let registered = serde_json::json!({"client_id": "registered-anew"});
-    web.put(
-        "POST https://new.example/register",
-        Said {
-            status: 201,
-            ..Said::json(registered)
-        },
-    );
-    web.put(
-        "POST https://new.example/token",
-        Said::json(tokens("second")),
-    );
+/// CL-TOK-8: while somebody signs in for more scope, a token that is still good is used, also when it
+/// would be renewed otherwise; once it has ended, it is waited for.
+#[test]
+fn a_good_token_waits_for_nobody() {
+    let scene = Scene::new(Web::usual());
+    scene.sign_in().unwrap();
+    let config = ClientConfig::new(common::MCP, "Test").unwrap();
+    let ports = Ports::new(
+        scene.web.clone(),
+        scene.clock.clone(),
+        scene.entropy.clone(),
+    )
+    .store(scene.store.clone())
+    .user_agent(Forgotten);
+    let client = Client::new(config, ports);
+    block_on(client.access_token()).unwrap().unwrap();
+    let mut context = Context::from_waker(Waker::noop());
+    let challenge = BearerChallenge::default();
+    let mut signing_in = pin!(client.sign_in(&challenge));
+    assert!(signing_in.as_mut().poll(&mut context).is_pending());
+    scene.clock.advance(Lifetime::seconds(3570));
+    let token = pin!(client.access_token()).poll(&mut context);
+    assert!(matches!(token, Poll::Ready(Ok(Some(_)))));
+    scene.clock.advance(Lifetime::seconds(30));
+    assert!(pin!(client.access_token()).poll(&mut context).is_pending());
 }
 
 /// CL-TOK-6: the refresh token stays where none comes, and gives way where one does.
@@ -504,6 +239,33 @@ fn after_an_invalid_grant_the_store_is_read_once_more() {
     scene.clock.advance(Lifetime::seconds(3590));
     assert!(block_on(other.access_token()).unwrap().is_none());
     assert!(scene.credentials("https://as.example").is_none());
+}
+
+/// CL-TOK-9: a challenge names what this operation lacks; asked for is that and all there was, by a
+/// new sign-in, since a refresh cannot widen a grant.
+#[test]
+fn a_step_up_asks_for_all_that_was_asked_for_before() {
+    let scene = Scene::new(Web::usual());
+    let client = scene.client(|config| config);
+    let mut challenge = BearerChallenge::default();
+    challenge.scope = Some(Scope::parse("read list").unwrap());
+    let token = block_on(client.sign_in(&challenge)).unwrap();
+    challenge.error = Some("insufficient_scope".to_owned());
+    challenge.scope = Some(Scope::parse("write").unwrap());
+    scene.web.put(TOKEN, Said::json(tokens("second")));
+    let forbidden = http::StatusCode::FORBIDDEN;
+    let rejection = oauth_client::Rejection::new(forbidden, challenge, Some(&token), "write");
+    let wider = block_on(client.rejected(&rejection)).unwrap().unwrap();
+    assert_eq!(scene.robot.last()["scope"], "list read write");
+    assert_eq!(wider.scope().unwrap().as_str(), "list read write");
+    assert_eq!(
+        scene.web.last(TOKEN).form["grant_type"],
+        "authorization_code"
+    );
+    // Without a scope to ask for, or for another reason, the refusal is the answer.
+    let plain = BearerChallenge::default();
+    let rejection = oauth_client::Rejection::new(forbidden, plain, Some(&wider), "write");
+    assert!(block_on(client.rejected(&rejection)).unwrap().is_none());
 }
 
 /// CL-TOK-10: a server that always wants more is not asked for ever.

@@ -79,6 +79,12 @@ fn those_who_share_a_store_refresh_once() {
     for other in &others {
         assert!(block_on(other.access_token()).unwrap().is_some());
     }
+    // Once one after another, so that all know by heart whom to ask.
+    scene.advance(15 * 60);
+    for client in [&scene.client, &others[0], &others[1]] {
+        assert!(block_on(client.access_token()).unwrap().is_some());
+    }
+    assert_eq!(scene.net.take("POST /token"), 2);
     scene.advance(15 * 60);
     scene.net.take("");
     let clients = (0..20).map(|at| match at % 3 {
@@ -167,6 +173,8 @@ fn a_lost_registration_is_made_again_once() {
     assert_eq!(scene.get("/mcp").unwrap().status(), 200);
     assert_eq!(scene.net.take("POST /register"), 1);
     assert_ne!(scene.registration().unwrap().client_id, first);
+    // Nobody was sent anywhere with the lost one.
+    assert_eq!(scene.alice.visits.lock().unwrap().len(), 2);
     assert_eq!(scene.stepped("RegistrationDropped"), 1);
 }
 

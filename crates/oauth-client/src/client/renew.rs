@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use async_lock::MutexGuard;
+
 use super::identity::{client_is_unknown, refused_as};
 use super::issue::Target;
 use super::{AccessToken, Client, Shared};
@@ -33,7 +35,16 @@ impl Client {
             let credentials = Arc::clone(&held);
             return Ok(good().then_some(AccessToken { credentials }));
         }
-        match self.renew(&held).await {
+        // A token that is good meanwhile waits for nobody: a person may be signing in for more scope.
+        let flight = match (good(), self.shared.flight.try_lock()) {
+            (true, None) => {
+                let credentials = Arc::clone(&held);
+                return Ok(Some(AccessToken { credentials }));
+            }
+            (_, Some(flight)) => flight,
+            (false, None) => self.shared.flight.lock().await,
+        };
+        match self.renew_in(flight, &held).await {
             Ok(Renewed::Yes(token)) => Ok(Some(token)),
             Ok(Renewed::Spent) => Ok(None),
             // CL-TOK-12: an outage takes nothing away.
@@ -48,7 +59,15 @@ impl Client {
     /// Renews what is held, once among all who share it: whoever comes second takes what the first
     /// one got (CL-TOK-7).
     pub(super) async fn renew(&self, held: &Arc<Credentials>) -> Result<Renewed, ClientError> {
-        let _flight = self.shared.flight.lock().await;
+        let flight = self.shared.flight.lock().await;
+        self.renew_in(flight, held).await
+    }
+
+    async fn renew_in(
+        &self,
+        _flight: MutexGuard<'_, ()>,
+        held: &Arc<Credentials>,
+    ) -> Result<Renewed, ClientError> {
         let now_held = self.shared.held();
         if let Some(credentials) = now_held.filter(|now_held| !same(now_held, held)) {
             return Ok(Renewed::Yes(AccessToken { credentials }));

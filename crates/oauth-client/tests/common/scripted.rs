@@ -7,8 +7,13 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, header};
 use oauth_client::agent::Visit;
-use oauth_client::types::{Reach, SecretText};
-use oauth_client::{Bounds, HttpClient, Reached, TransportError, UserAgent, UserAgentError};
+use oauth_client::types::{Issuer, Reach, ResourceUri, SecretText};
+use oauth_client::{
+    BearerChallenge, Bounds, Client, ClientConfig, ClientError, CredentialStore as _, Credentials,
+    HttpClient, MemoryStore, Ports, Reached, Record as _, StoreKey, TransportError, UserAgent,
+    UserAgentError,
+};
+use oauth_testkit::{FixedClock, SeededEntropy, block_on};
 
 /// One thing that is answered.
 #[derive(Debug, Clone)]
@@ -240,4 +245,66 @@ impl Visit for RobotVisit {
         self.0.visits.lock().unwrap().push(url.to_owned());
         Ok(SecretText::new((self.0.answer)(&self.0.last())))
     }
+}
+
+/// A client's world with scripted servers and a robot.
+pub struct Scene {
+    pub web: Web,
+    pub robot: Robot,
+    pub store: MemoryStore,
+    pub clock: FixedClock,
+    pub entropy: SeededEntropy,
+}
+
+impl Scene {
+    pub fn new(web: Web) -> Self {
+        Self {
+            web,
+            robot: Robot::approving(),
+            store: MemoryStore::new(),
+            clock: FixedClock::at(1_800_000_000),
+            entropy: SeededEntropy::new(3),
+        }
+    }
+
+    pub fn client(&self, change: impl FnOnce(ClientConfig) -> ClientConfig) -> Client {
+        let config = change(ClientConfig::new(super::MCP, "Test").unwrap());
+        let ports = Ports::new(self.web.clone(), self.clock.clone(), self.entropy.clone())
+            .store(self.store.clone())
+            .user_agent(self.robot.clone());
+        Client::new(config, ports)
+    }
+
+    pub fn sign_in(&self) -> Result<oauth_client::AccessToken, ClientError> {
+        let client = self.client(|config| config);
+        block_on(client.sign_in(&BearerChallenge::default()))
+    }
+
+    pub fn credentials(&self, issuer: &str) -> Option<Credentials> {
+        let issuer = Issuer::parse(issuer).unwrap();
+        let resource = ResourceUri::parse(super::MCP).unwrap();
+        let key = StoreKey::credentials(&issuer, &resource, "");
+        let text = block_on(self.store.load(&key)).unwrap()?;
+        Some(Credentials::from_text(&text).unwrap())
+    }
+}
+
+pub const TOKEN: &str = "POST https://as.example/token";
+pub const REGISTER: &str = "POST https://as.example/register";
+
+/// The usual servers, but that the authorization server says this.
+pub fn with(member: &str, value: impl Into<serde_json::Value>) -> Web {
+    let web = Web::usual();
+    let mut document = asm("https://as.example");
+    document[member] = value.into();
+    web.put(ASM, Said::json(document));
+    web
+}
+
+/// What was posted to the registration endpoint.
+pub fn registered_body(web: &Web) -> serde_json::Value {
+    let form = web.last(REGISTER).form;
+    // A form reader takes JSON for one name without a value.
+    let text = form.keys().next().unwrap();
+    serde_json::from_str(text).unwrap_or_default()
 }
