@@ -43,3 +43,14 @@ fn text(prompt: &DevicePrompt) -> String {
 fn printable(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::printable;
+
+    #[test]
+    fn what_a_server_says_does_not_steer_the_terminal() {
+        let said = printable("WDJB\u{1b}[2J\r\n-MJHT\u{9b}0m");
+        assert_eq!(said, "WDJB[2J-MJHT0m");
+    }
+}

@@ -166,7 +166,9 @@ impl Flags {
             println!("DANGER          neither attempts nor grants are counted");
         }
         println!();
-        println!("Give the first address to an MCP client, or see what one meets:");
+        println!("Give the first address to an MCP client; ours is");
+        println!("  cargo run --release -p quickstart-client -- {origin}/mcp");
+        println!("or see what one meets:");
         println!("  curl -i {origin}/whoami");
     }
 }

@@ -12,6 +12,7 @@ use http_body_util::Full;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use oauth_client::agent::is_answer_to;
 use oauth_client::types::SecretText;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
@@ -28,7 +29,7 @@ const MOST_HEAD: usize = 32 * 1024;
 
 /// What the answer of one sign-in looks like.
 pub(super) struct Expected {
-    state: Option<SecretText>,
+    url: String,
     hosts: [String; 2],
     program: Arc<str>,
 }
@@ -36,26 +37,16 @@ pub(super) struct Expected {
 impl Expected {
     /// The answer to `url`, sent to `address`.
     pub(super) fn of(url: &str, address: SocketAddr, program: &Arc<str>) -> Self {
-        let query = url::Url::parse(url).ok();
-        let state = query.and_then(|url| {
-            let mut pairs = url.query_pairs();
-            pairs.find_map(|(name, value)| (name == "state").then(|| SecretText::new(value)))
-        });
         Self {
-            state,
+            url: url.to_owned(),
             hosts: [address.to_string(), format!("localhost:{}", address.port())],
             program: Arc::clone(program),
         }
     }
 
-    /// Whether a query has the `state` of this sign-in. What else is in it, the client judges.
+    /// Whether a query is the answer. What else is in it, the client judges.
     pub(super) fn is_answered_by(&self, query: &str) -> bool {
-        let Some(state) = &self.state else {
-            return false;
-        };
-        form_urlencoded::parse(query.as_bytes())
-            .filter(|(name, _)| name == "state")
-            .any(|(_, value)| SecretText::new(value).hash().matches(&state.hash()))
+        is_answer_to(query, &self.url)
     }
 
     /// Answers a request, and says whether it is the one that was waited for.
