@@ -8,7 +8,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Browser } from './lib/browser.mjs';
-import { mcpOAuthServer, sdkRouter } from './lib/peers.mjs';
+import { mcpOAuthServer, oidcProvider, sdkRouter } from './lib/peers.mjs';
 import { decide } from './lib/person.mjs';
 import { withQuickstart } from './lib/quickstart.mjs';
 
@@ -30,13 +30,19 @@ export async function run(context) {
     await person(report, program, server);
     await shortPrograms(report, binary, server);
   });
-  for (const [name, start] of [['client at the SDK router', sdkRouter], ['client at mcp-oauth-server', mcpOAuthServer]]) {
+  const peers = [
+    ['client at the SDK router', sdkRouter],
+    ['client at mcp-oauth-server', mcpOAuthServer],
+    ['client at oidc-provider', oidcProvider],
+  ];
+  for (const [name, start] of peers) {
     const peer = await start(LIFETIME);
     try {
       await story(report, name, program, peer.mcp, {
         write: ['write_note={"text":"kept by a client"}', 'more scope needed'],
         whoami: (text) => JSON.parse(text).scopes.includes('mcp:tools') && 'it',
         subject: 'it',
+        browser: start === oidcProvider,
       });
       // The other keeps that to itself.
       if (start === sdkRouter) await report.case(`${name}: no refresh token came twice`, () => assert.equal(peer.replayed, 0));
@@ -46,11 +52,26 @@ export async function run(context) {
   }
 }
 
-/** Signs in, calls, does not sign in again, refreshes, steps up, signs out. */
-async function story(report, name, program, mcp, { write, whoami, subject }) {
+/**
+ * Signs in, calls, does not sign in again, refreshes, steps up, signs out. With a `browser`, which has
+ * cookies, where the server cannot do without.
+ */
+async function story(report, name, program, mcp, { write, whoami, subject, browser }) {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'client-'));
   const credentials = path.join(folder, 'data', 'credentials.json');
-  const run = (...args) => runs(program, [mcp, '--headless', '--json', '--credentials', credentials, ...args]);
+  const visit = async (address) => {
+    const callback = new URL(address).searchParams.get('redirect_uri');
+    const page = await new Browser().open(address, callback);
+    assert.ok(page.callback, `it showed a page: ${page.body?.slice(0, 500)}`);
+    await (await fetch(page.callback)).text();
+  };
+  const how = browser ? '--no-browser' : '--headless';
+  const run = async (...args) => {
+    const all = [mcp, how, '--json', '--credentials', credentials, ...args];
+    const outcome = await runs(program, all, browser ? visit : undefined);
+    assert.equal(outcome.code, 0, outcome.said.slice(-1500));
+    return outcome;
+  };
   const has = (steps, step) => steps.some((line) => line.step === step);
   const secrets = new Set();
   const said = [];
@@ -165,7 +186,7 @@ async function runs(program, args, visit, cwd) {
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8').on('data', (text) => {
       said += text;
-      const address = visit && !visiting && said.match(/^ {4}(http:\/\/\S+authorize\?\S+)$/m)?.[1];
+      const address = visit && !visiting && said.match(/^ {4}(http:\/\/\S+auth\w*\?\S+)$/m)?.[1];
       if (address) {
         visiting = visit(address);
         visiting.catch(() => child.kill('SIGKILL'));
@@ -177,6 +198,5 @@ async function runs(program, args, visit, cwd) {
   clearTimeout(alarm);
   await visiting;
   const steps = args.includes('--json') ? out.split('\n').filter(Boolean).map((line) => JSON.parse(line)) : [];
-  if (!visit) assert.equal(code, 0, said.slice(-1500));
   return { code, said, steps };
 }

@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import express from 'express';
 import * as mos from 'mcp-oauth-server';
+import OidcProvider from 'oidc-provider';
 import { InvalidGrantError, InvalidTokenError } from '@modelcontextprotocol/sdk/server/auth/errors.js';
 import { requireBearerAuth } from '@modelcontextprotocol/sdk/server/auth/middleware/bearerAuth.js';
 import { getOAuthProtectedResourceMetadataUrl, mcpAuthRouter } from '@modelcontextprotocol/sdk/server/auth/router.js';
@@ -169,6 +170,62 @@ export function mcpOAuthServer(lifetime) {
     app.use('/consent', pressed, mos.authenticateHandler({ provider, getUser: () => 'it', rateLimit: false }));
     const resourceMetadataUrl = mos.getOAuthProtectedResourceMetadataUrl(resource);
     return (requiredScopes) => mos.requireBearerAuth({ verifier: provider, requiredScopes, resourceMetadataUrl, resource });
+  });
+}
+
+/** The package `oidc-provider`, which knows OpenID Connect's metadata; its pages press their buttons. */
+export function oidcProvider(lifetime) {
+  return Peer.start((app, peer) => {
+    const provider = new OidcProvider(peer.origin, {
+      cookies: { keys: [randomUUID()] },
+      features: {
+        devInteractions: { enabled: false },
+        registration: { enabled: true },
+        revocation: { enabled: true },
+        resourceIndicators: {
+          enabled: true,
+          useGrantedResource: () => true,
+          getResourceServerInfo: (_context, audience) => ({
+            audience,
+            scope: SCOPES.join(' '),
+            accessTokenTTL: lifetime,
+            accessTokenFormat: 'opaque',
+          }),
+        },
+      },
+      findAccount: (_context, accountId) => ({ accountId, claims: () => ({ sub: accountId }) }),
+      interactions: { url: (_context, { uid }) => `/interaction/${uid}` },
+      issueRefreshToken: (_context, client) => client.grantTypeAllowed('refresh_token'),
+      rotateRefreshToken: true,
+    });
+    app.get('/interaction/:uid', async (request, response) => {
+      const { prompt, params, session, grantId } = await provider.interactionDetails(request, response);
+      const consented = async () => {
+        const known = grantId && (await provider.Grant.find(grantId));
+        const grant = known || new provider.Grant({ accountId: session.accountId, clientId: params.client_id });
+        const { missingOIDCScope, missingResourceScopes = {} } = prompt.details;
+        if (missingOIDCScope) grant.addOIDCScope(missingOIDCScope.join(' '));
+        for (const [resource, scopes] of Object.entries(missingResourceScopes)) grant.addResourceScope(resource, scopes.join(' '));
+        return { consent: { grantId: await grant.save() } };
+      };
+      const result = prompt.name === 'login' ? { login: { accountId: 'it' } } : await consented();
+      await provider.interactionFinished(request, response, result, { mergeWithLastSubmission: true });
+    });
+    const document = '/.well-known/oauth-protected-resource/mcp';
+    app.get(document, (_request, response) => {
+      response.json({ resource: peer.mcp, authorization_servers: [peer.origin], scopes_supported: SCOPES });
+    });
+    const callback = provider.callback();
+    app.use((request, response, next) => (request.path === '/mcp' ? next() : callback(request, response)));
+    const verifier = {
+      async verifyAccessToken(token) {
+        const held = await provider.AccessToken.find(token);
+        if (held?.aud !== peer.mcp) throw new InvalidTokenError('not a token');
+        return { token, clientId: held.clientId, scopes: held.scope.split(' '), expiresAt: held.exp };
+      },
+    };
+    const resourceMetadataUrl = `${peer.origin}${document}`;
+    return (requiredScopes) => requireBearerAuth({ verifier, requiredScopes, resourceMetadataUrl });
   });
 }
 

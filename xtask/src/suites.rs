@@ -102,7 +102,7 @@ pub(crate) const SUITES: &[Suite] = &[
     },
     Suite {
         name: "client",
-        about: "our client, at the quickstart and at the TypeScript SDK's router",
+        about: "our client, at the quickstart and at servers that others made",
         needs: &["node", "npm"],
         prepare: &CLIENT,
         command: interop!("client"),

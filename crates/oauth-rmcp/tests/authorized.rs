@@ -171,7 +171,7 @@ fn what_no_token_helps_against_is_given_on() {
     let (answer, shown) = posted("good", forbidden, SERVER, None);
     assert!(matches!(answer, Err(Error::InsufficientScope(_))));
     assert_eq!(shown.len(), 1);
-    let (answer, shown) = posted("never good", challenged, SERVER, None);
+    let (answer, shown) = posted("not-good", challenged, SERVER, None);
     assert!(matches!(answer, Err(Error::AuthRequired(_))), "{answer:?}");
     assert!((2..=5).contains(&shown.len()), "{shown:?}");
 }

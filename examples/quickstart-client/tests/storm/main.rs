@@ -39,6 +39,14 @@ fn client(server: &str, file: &Path) -> Client {
 /// race would sign everybody out.
 #[tokio::test(flavor = "multi_thread")]
 async fn of_many_processes_one_refreshes() {
+    if let Ok(role) = std::env::var("STORM_ROLE") {
+        let server = std::env::var("STORM_SERVER").unwrap();
+        let file = PathBuf::from(std::env::var_os("STORM_FILE").unwrap());
+        return match role.as_str() {
+            "works" => works(&server, &file).await,
+            _ => holds(&server, &file).await,
+        };
+    }
     let folder = std::env::temp_dir().join(format!("storm-{}", std::process::id()));
     let _ = std::fs::remove_dir_all(&folder);
     let file = folder.join("credentials.json");
@@ -112,10 +120,11 @@ async fn killed_while_it_holds(server: &Server, file: &Path) {
     holder.wait().unwrap();
 }
 
-/// This very program, as another process.
+/// This very test, as another process, in which it plays a part.
 fn again(as_what: &str, server: &str, file: &Path) -> Child {
     Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", as_what, "--ignored", "--nocapture"])
+        .args(["--exact", "of_many_processes_one_refreshes", "--nocapture"])
+        .env("STORM_ROLE", as_what)
         .env("STORM_SERVER", server)
         .env("STORM_FILE", file)
         .stdout(Stdio::piped())
@@ -123,30 +132,21 @@ fn again(as_what: &str, server: &str, file: &Path) -> Child {
         .unwrap()
 }
 
-fn told() -> (String, PathBuf) {
-    let server = std::env::var("STORM_SERVER").expect("started by the test above");
-    (server, std::env::var_os("STORM_FILE").unwrap().into())
-}
-
-#[tokio::test]
-#[ignore = "a process of the test above"]
-async fn works() {
-    let (server, file) = told();
-    let http = Authorized::new(reqwest::Client::new(), client(&server, &file));
+/// One of the many.
+async fn works(server: &str, file: &Path) {
+    let http = Authorized::new(reqwest::Client::new(), client(server, file));
     let ends = tokio::time::Instant::now() + Duration::from_secs(seconds());
     while tokio::time::Instant::now() < ends {
-        let answer = http.send(http.inner().get(&server)).await.unwrap();
+        let answer = http.send(http.inner().get(server)).await.unwrap();
         assert_eq!(answer.status(), 200);
         tokio::time::sleep(Duration::from_millis(25)).await;
     }
 }
 
-#[tokio::test]
-#[ignore = "a process of the test above"]
-async fn holds() {
-    let (server, file) = told();
-    let store = FileStore::open(&file).unwrap();
-    let resource = ResourceUri::parse(&server).unwrap();
+/// The one that dies.
+async fn holds(server: &str, file: &Path) {
+    let store = FileStore::open(file).unwrap();
+    let resource = ResourceUri::parse(server).unwrap();
     let issuer = Issuer::parse(server.trim_end_matches("/mcp")).unwrap();
     let key = StoreKey::credentials(&issuer, &resource, "");
     assert!(store.load(&key).await.unwrap().is_some());
