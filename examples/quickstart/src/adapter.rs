@@ -7,6 +7,7 @@ mod on_warp;
 use std::convert::Infallible;
 use std::error::Error;
 use std::future::Future;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -36,15 +37,18 @@ pub(crate) struct Application {
     pub(crate) service: Arc<OAuthService>,
     pub(crate) resource: ProtectedResource,
     pub(crate) tools: ToolService,
+    /// Where this process listens.
+    pub(crate) bound: SocketAddr,
 }
 
 impl Application {
-    /// Every request needs a token for this resource, is meant for this host, and comes from no web
-    /// page but those of programs on this machine, such as the MCP Inspector. A stream ends with the
-    /// token that opened it.
+    /// Every request needs a token for this resource, is meant for this host or, by a proxy that says
+    /// so, for this very process, and comes from no web page but those of programs on this machine, such
+    /// as the MCP Inspector. A stream ends with the token that opened it.
     fn guard(&self) -> BearerLayer {
+        let origins = AllowedOrigins::of(self.resource.uri()).host(&self.bound.to_string());
         BearerLayer::new(self.resource.clone(), self.service.clone())
-            .origins(AllowedOrigins::of(self.resource.uri()))
+            .origins(origins)
             .ending_streams(SystemClock, tokio::time::sleep)
     }
 

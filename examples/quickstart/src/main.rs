@@ -130,6 +130,7 @@ async fn run(flags: Flags) -> Result<(), Box<dyn Error>> {
         service,
         resource,
         tools,
+        bound,
     };
 
     tokio::spawn(tend(server));

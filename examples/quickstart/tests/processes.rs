@@ -111,7 +111,7 @@ fn a_login_page_answers_to_its_own_name_only() {
         "Origin: https://evil.example\r\n",
     )
     .unwrap();
-    assert_eq!(strange.status, 401);
+    assert_eq!(strange.status, 403);
     let _ = post(server.address, "/token", &[]).unwrap();
 }
 
