@@ -178,7 +178,10 @@ mod tests {
             let folder = run::root().join("crates").join(&attack.package);
             let places = match attack.program.as_str() {
                 "lib" => vec![folder.join("src")],
-                program => vec![folder.join(format!("tests/{program}.rs"))],
+                program => vec![
+                    folder.join(format!("tests/{program}.rs")),
+                    folder.join(format!("tests/{program}")),
+                ],
             };
             let found = places.iter().any(|place| holds(place, &attack.function));
             assert!(found, "{attack:?}");
