@@ -12,16 +12,25 @@ const here = path.dirname(fileURLToPath(import.meta.url));
 const PROGRAM = path.join(here, 'node_modules', '@modelcontextprotocol', 'conformance', 'dist', 'index.js');
 const OLD_NODE = new URL('lib/old-node.mjs', import.meta.url).href;
 
-/** Needs what the client does not have: proofs of possession (docs/limits.md). */
-const NOT_BUILT = new Set(['auth/dpop', 'auth/dpop-nonce']);
+/** What docs/conformance.md tells of this suite. */
+const TOLD = path.join(here, '..', 'docs', 'client-scenarios.txt');
 
 export async function run({ report, binary, artefacts }) {
   const client = path.join(path.dirname(binary), 'conformance-client');
   const scenarios = await listed();
   await report.case('client-conformance: there are scenarios', () => assert.ok(scenarios.length >= 30, `${scenarios.length}`));
+  const told = readTold();
+  await report.case('client-conformance: the package is the one that is told of', () => {
+    const { version } = JSON.parse(readFileSync(path.join(path.dirname(PROGRAM), '..', 'package.json'), 'utf8'));
+    assert.equal(version, told.version);
+  });
+  await report.case('client-conformance: docs/client-scenarios.txt tells of every scenario', () => {
+    assert.deepEqual(scenarios.map(name).sort(), told.all.map(name).sort());
+  });
   const passed = [];
+  const ranAt = [];
   for (const { scenario, version } of scenarios) {
-    if (NOT_BUILT.has(scenario)) continue;
+    if (told.leftOut.has(scenario)) continue;
     const label = `client-conformance: ${scenario}${version && ` at ${version}`}`;
     const folder = path.join(artefacts, label.replace(/[^a-z0-9]+/gi, '-'));
     rmSync(folder, { recursive: true, force: true });
@@ -39,8 +48,13 @@ export async function run({ report, binary, artefacts }) {
     for (const { id, status, errorMessage } of checks) {
       await report.case(`${label}: ${id}`, () => assert.equal(status, 'SUCCESS', errorMessage));
     }
+    if (checks.length > 0) ranAt.push({ scenario, version });
     if (ran) passed.push(`${scenario} ${version || 'extension'}: ${checks.length} checks`);
   }
+  await report.case('client-conformance: what ran is what docs/client-scenarios.txt says', () => {
+    const expected = told.all.filter(({ scenario }) => !told.leftOut.has(scenario));
+    assert.deepEqual(ranAt.map(name).sort(), expected.map(name).sort());
+  });
   writeFileSync(path.join(artefacts, 'client-conformance.txt'), `${passed.join('\n')}\n`);
 }
 
@@ -48,9 +62,26 @@ export async function run({ report, binary, artefacts }) {
 async function listed() {
   const { said } = await runs(['list']);
   const lines = said.matchAll(/^\s+- (auth\/\S+) \[([^\]]+)\]$/gm);
-  return [...lines].flatMap(([, scenario, versions]) =>
-    versions.split(',').map((version) => ({ scenario, version: version === 'extension' ? '' : version })),
-  );
+  return [...lines].flatMap(([, scenario, versions]) => atEach(scenario, versions));
+}
+
+function atEach(scenario, versions) {
+  return versions.split(',').map((version) => ({ scenario, version: version === 'extension' ? '' : version }));
+}
+
+const name = ({ scenario, version }) => `${scenario} ${version || 'extension'}`;
+
+/** The list that the page is made of: a reason behind the revisions leaves a scenario out. */
+function readTold() {
+  const lines = readFileSync(TOLD, 'utf8').split('\n').filter((line) => line && !line.startsWith('#'));
+  const rows = lines.map((line) => line.split(' '));
+  const [[, version]] = rows.filter(([first]) => first === 'package');
+  const scenarios = rows.filter(([first]) => first !== 'package');
+  return {
+    version,
+    all: scenarios.flatMap(([scenario, versions]) => atEach(scenario, versions)),
+    leftOut: new Set(scenarios.filter((row) => row.length > 2).map(([scenario]) => scenario)),
+  };
 }
 
 async function runs(args) {

@@ -1,7 +1,8 @@
 //! `cargo xtask conformance`: which test proves which requirement, as `docs/conformance.md`.
 //!
-//! Written from three things: the requirements with a level in `docs/requirements.txt`, the IDs
-//! that tests cite in their doc comments, and `docs/not-claimed.txt` for what is not claimed.
+//! Written from four things: the requirements with a level in `docs/requirements.txt`, the IDs
+//! that tests cite in their doc comments, `docs/not-claimed.txt` for what is not claimed, and
+//! `docs/client-scenarios.txt` for the official scenarios that clients are put through.
 //! `tidy` fails when the page is out of date or a requirement has neither; `test` fails when a
 //! test that the page names did not run and pass.
 
@@ -14,6 +15,7 @@ use crate::tally::Test;
 use crate::tidy::{Finding, Source};
 
 mod citations;
+mod scenarios;
 
 use citations::Cited;
 
@@ -25,7 +27,7 @@ const PAGE: &str = "docs/conformance.md";
 const EXPECTED_TENTHS: usize = 9;
 
 /// The page's chapters, by how their IDs begin.
-const CHAPTERS: [(&str, &str); 18] = [
+const CHAPTERS: [(&str, &str); 23] = [
     ("AS-META-", "Metadata and discovery"),
     ("AS-REG-", "Client identity"),
     ("AS-DCR-", "Dynamic client registration"),
@@ -44,6 +46,11 @@ const CHAPTERS: [(&str, &str); 18] = [
     ("RS-TOK-", "Requests and tokens at the resource server"),
     ("RS-ERR-", "Challenges and errors"),
     ("RS-HTTP-", "The resource server's transport"),
+    ("CL-DISC-", "The client's discovery"),
+    ("CL-REG-", "How the client is known"),
+    ("CL-AUTHZ-", "The client's authorization requests"),
+    ("CL-TOK-", "The client's tokens"),
+    ("CL-EXT-", "The client's extensions"),
 ];
 
 /// A requirement, and what there is to say about it.
@@ -67,7 +74,7 @@ pub(crate) fn verb() -> Result<bool, String> {
     let sources = crate::tidy::read(run::root())?;
     let cited = citations::of(&sources);
     let rows = rows(&sources, &cited);
-    let page = render(&rows);
+    let page = render(&rows, text_of(&sources, scenarios::LIST));
     fs::write(run::root().join(PAGE), page).map_err(|error| format!("{PAGE}: {error}"))?;
     println!("{}", summary(&rows));
     Ok(true)
@@ -105,7 +112,7 @@ pub(crate) fn findings(sources: &[Source]) -> Vec<Finding> {
         ));
     }
     let page = text_of(sources, PAGE);
-    if page != render(&rows) {
+    if page != render(&rows, text_of(sources, scenarios::LIST)) {
         found.push(at(
             PAGE,
             "out of date: run `cargo xtask conformance`".to_owned(),
@@ -178,10 +185,10 @@ fn summary(rows: &[Row<'_>]) -> String {
     )
 }
 
-fn render(rows: &[Row<'_>]) -> String {
+fn render(rows: &[Row<'_>], scenarios: &str) -> String {
     let mut page = format!(
         "# Conformance\n\n\
-         Written by `cargo xtask conformance` from the IDs that tests cite; do not edit. What the authorization server and the resource server must do for MCP \
+         Written by `cargo xtask conformance` from the IDs that tests cite; do not edit. What the authorization server, the resource server and the client must do for MCP \
          today (**M**) and is expected to do (E), each with the tests that prove it. `cargo xtask test` fails when one of these did not \
          run and pass.\n\n{}\n",
         summary(rows)
@@ -207,6 +214,7 @@ fn render(rows: &[Row<'_>]) -> String {
             let _ = writeln!(page, "| {} | {level} | {} | {proof} |", row.id, row.text);
         }
     }
+    page.push_str(&scenarios::render(scenarios));
     page
 }
 
@@ -229,7 +237,7 @@ mod tests {
     fn told(mut sources: Vec<Source>) -> Vec<String> {
         let page = {
             let cited = citations::of(&sources);
-            render(&rows(&sources, &cited))
+            render(&rows(&sources, &cited), "")
         };
         sources.push(source(PAGE, &page));
         findings(&sources).iter().map(ToString::to_string).collect()

@@ -9,7 +9,7 @@ use oauth_client::types::{ClientId, Issuer, Scope, SecretText};
 use oauth_client::{BearerChallenge, Client, ClientError, Preregistered, RegistrationError};
 use oauth_testkit::block_on;
 
-/// CL-REG-1, CL-REG-2: a configured client comes first, then the client's own document where the server
+/// CL-REG-1, CL-REG-2, CL-REG-8: a configured client comes first, then the client's own document where the server
 /// reads those, then registration; then there is no way, and the error says what to do.
 #[test]
 fn there_is_an_order_of_being_known() {
@@ -84,6 +84,37 @@ fn a_registration_says_what_the_client_is() {
     let exchange = scene.web.last(TOKEN);
     assert_eq!(exchange.form["client_secret"], "the-secret-0123");
     assert_eq!(exchange.authorization, None);
+}
+
+/// CL-REG-9, CL-TOK-15: what an answer says of its issuer binds nothing to that issuer, and a token that
+/// looks like something is given on unread.
+#[test]
+fn an_issuer_in_an_answer_means_nothing() {
+    let scene = Scene::new(Web::usual());
+    let other = "https://other.example";
+    let registered = serde_json::json!({"client_id": "registered", "issuer": other});
+    scene.web.put(
+        REGISTER,
+        Said {
+            status: 201,
+            ..Said::json(registered)
+        },
+    );
+    let mut answer = tokens("first");
+    answer["issuer"] = other.into();
+    answer["access_token"] = "eyJhbGciOiJub25lIn0.bm90IGpzb24.".into();
+    scene.web.put(TOKEN, Said::json(answer));
+    let token = scene.sign_in().unwrap();
+    assert_eq!(token.issuer().as_str(), "https://as.example");
+    let header = token.header();
+    assert_eq!(header, "Bearer eyJhbGciOiJub25lIn0.bm90IGpzb24.");
+    assert!(scene.credentials(other).is_none());
+    assert!(scene.credentials("https://as.example").is_some());
+    // The client is still known where it registered.
+    scene.sign_in().unwrap();
+    let registrations = scene.web.lines();
+    let registrations = registrations.iter().filter(|line| *line == REGISTER);
+    assert_eq!(registrations.count(), 1);
 }
 
 /// CL-REG-5: a secret from a server that takes none, and does not say how it would, is not sent.

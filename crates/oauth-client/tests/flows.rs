@@ -302,7 +302,7 @@ fn stepping_up_ends() {
     assert_eq!(scene.robot.visits.lock().unwrap().len(), 3);
 }
 
-/// CL-AUTHZ-16: the second half of a sign-in goes to the endpoints that the first half was bound to,
+/// CL-AUTHZ-7, CL-AUTHZ-16: the second half of a sign-in goes to the endpoints that the first half was bound to,
 /// or nowhere.
 #[test]
 fn a_sign_in_does_not_change_its_server_half_way() {

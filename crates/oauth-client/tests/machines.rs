@@ -168,7 +168,7 @@ fn a_workload_presents_its_assertion_once() {
     }
 }
 
-/// CL-EXT-3, CL-EXT-4, CL-EXT-5: an identity provider's token is exchanged for an assertion to this
+/// CL-EXT-3, CL-EXT-4: an identity provider's token is exchanged for an assertion to this
 /// server and resource, and that for a token; again for each token.
 #[test]
 fn an_identity_provider_speaks_for_a_person() {
