@@ -4,13 +4,15 @@ use oauth_types::registration::{ClientMetadata, UnknownMembers};
 use oauth_types::{ClientId, Lifetime, RedirectUri, ResourceUri, Scope, SecretHash, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::document::document;
 use crate::record::{Kind, Record, Shape};
 
 /// A client as registered.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct ClientRecord {
     /// Shape of the document.
-    #[serde(flatten)]
+    #[serde(flatten, skip_deserializing)]
     pub shape: Shape,
     /// The client's identifier.
     pub id: ClientId,
@@ -62,9 +64,11 @@ pub struct ClientRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retain_until: Option<Timestamp>,
     /// Members of newer versions.
-    #[serde(flatten)]
+    #[serde(flatten, skip_deserializing)]
     pub unknown: UnknownMembers,
 }
+
+document!(ClientRecord);
 
 impl ClientRecord {
     /// A client that may ask for codes and has nothing else yet.

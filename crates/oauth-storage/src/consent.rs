@@ -5,14 +5,16 @@ use oauth_types::{ClientId, ResourceUri, Scope, SecretHash, Subject, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::digest_id::DigestId;
+use crate::document::document;
 use crate::grant::Epochs;
 use crate::record::{Kind, Record, Shape};
 
 /// A person's standing yes to one client at one resource.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct ConsentRecord {
     /// Shape of the document.
-    #[serde(flatten)]
+    #[serde(flatten, skip_deserializing)]
     pub shape: Shape,
     /// [`ConsentRecord::id_of`] the three below.
     pub id: DigestId,
@@ -34,9 +36,11 @@ pub struct ConsentRecord {
     /// See [`Record::retain_until`].
     pub retain_until: Timestamp,
     /// Members of newer versions.
-    #[serde(flatten)]
+    #[serde(flatten, skip_deserializing)]
     pub unknown: UnknownMembers,
 }
+
+document!(ConsentRecord);
 
 impl ConsentRecord {
     /// The key of a person's consent to a client at a resource.

@@ -9,6 +9,7 @@ use oauth_types::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::document::document;
 use crate::record::{Kind, Record, Shape};
 
 /// What a person allowed a client, with its code, its refresh token and its access tokens.
@@ -16,9 +17,10 @@ use crate::record::{Kind, Record, Shape};
 /// Everything that one decision must see together stands in here, so that every decision is one
 /// read and one conditional write.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct GrantRecord {
     /// Shape of the document.
-    #[serde(flatten)]
+    #[serde(flatten, skip_deserializing)]
     pub shape: Shape,
     /// The grant's name; every token under it carries it.
     pub id: GrantId,
@@ -58,9 +60,11 @@ pub struct GrantRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closed: Option<Closed>,
     /// Members of newer versions.
-    #[serde(flatten)]
+    #[serde(flatten, skip_deserializing)]
     pub unknown: UnknownMembers,
 }
+
+document!(GrantRecord);
 
 /// The barriers in force when a grant was approved. A grant whose number is below the current one
 /// is closed, whatever its record says: numbers, unlike clocks, cannot be skewed.

@@ -7,13 +7,15 @@ use oauth_types::id::InvalidId;
 use oauth_types::registration::UnknownMembers;
 use serde::{Deserialize, Serialize};
 
+use crate::document::document;
 use crate::record::{Kind, Record, Shape};
 
 /// All keys of one issuer, sealed under its root secret. A store holds exactly one.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct KeyRingRecord {
     /// Shape of the document.
-    #[serde(flatten)]
+    #[serde(flatten, skip_deserializing)]
     pub shape: Shape,
     /// Always the same: there is one ring.
     pub id: KeyRingId,
@@ -22,9 +24,11 @@ pub struct KeyRingRecord {
     /// The sealed ring, in base64url.
     pub sealed: String,
     /// Members of newer versions.
-    #[serde(flatten)]
+    #[serde(flatten, skip_deserializing)]
     pub unknown: UnknownMembers,
 }
+
+document!(KeyRingRecord);
 
 /// The key of the one ring: the text `ring`.
 #[derive(

@@ -128,6 +128,7 @@ pub mod client;
 pub mod compose;
 pub mod consent;
 pub mod digest_id;
+mod document;
 pub mod error;
 pub mod grant;
 pub mod key;

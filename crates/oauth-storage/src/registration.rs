@@ -9,15 +9,17 @@ use oauth_types::{ClientId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::digest_id::DigestId;
+use crate::document::document;
 use crate::record::{Kind, Record, Shape};
 
 /// One page of the ledger of open registrations. The ledger has a fixed number of pages and each
 /// page a fixed number of entries, so that the number of clients nobody ever used is bounded
 /// without a counter that every registration would have to write.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct RegistrationPageRecord {
     /// Shape of the document.
-    #[serde(flatten)]
+    #[serde(flatten, skip_deserializing)]
     pub shape: Shape,
     /// Its number.
     pub id: PageNumber,
@@ -25,9 +27,11 @@ pub struct RegistrationPageRecord {
     #[serde(default)]
     pub entries: Vec<RegistrationEntry>,
     /// Members of newer versions.
-    #[serde(flatten)]
+    #[serde(flatten, skip_deserializing)]
     pub unknown: UnknownMembers,
 }
+
+document!(RegistrationPageRecord);
 
 impl RegistrationPageRecord {
     /// An empty page.

@@ -5,6 +5,7 @@ use oauth_types::registration::UnknownMembers;
 use serde::{Deserialize, Serialize};
 
 use crate::digest_id::DigestId;
+use crate::document::document;
 use crate::record::{Kind, Record, Shape};
 
 /// That something single-use was presented: an assertion's `jti`, a proof's.
@@ -13,9 +14,10 @@ use crate::record::{Kind, Record, Shape};
 /// claims exactly one succeeds. This is no cache: a store that forgets one before its time has
 /// let the replay through.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct ReplayRecord {
     /// Shape of the document.
-    #[serde(flatten)]
+    #[serde(flatten, skip_deserializing)]
     pub shape: Shape,
     /// What was presented: its purpose, who presented it, and its own name.
     pub id: DigestId,
@@ -24,9 +26,11 @@ pub struct ReplayRecord {
     /// The last moment at which it could be presented again, skew included.
     pub retain_until: Timestamp,
     /// Members of newer versions.
-    #[serde(flatten)]
+    #[serde(flatten, skip_deserializing)]
     pub unknown: UnknownMembers,
 }
+
+document!(ReplayRecord);
 
 impl ReplayRecord {
     /// Claims `id` from now on, to be remembered until `retain_until`.

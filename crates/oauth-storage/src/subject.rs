@@ -6,15 +6,17 @@ use oauth_types::registration::UnknownMembers;
 use oauth_types::{ClientId, Subject};
 use serde::{Deserialize, Serialize};
 
+use crate::document::document;
 use crate::record::{Kind, Record, Shape};
 
 /// A person's barriers and, for the built-in sign-in only, a password.
 ///
 /// A person without a record is at epoch 0 and enabled.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct SubjectRecord {
     /// Shape of the document.
-    #[serde(flatten)]
+    #[serde(flatten, skip_deserializing)]
     pub shape: Shape,
     /// Who.
     pub id: Subject,
@@ -31,9 +33,11 @@ pub struct SubjectRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password: Option<String>,
     /// Members of newer versions.
-    #[serde(flatten)]
+    #[serde(flatten, skip_deserializing)]
     pub unknown: UnknownMembers,
 }
+
+document!(SubjectRecord);
 
 impl SubjectRecord {
     /// A person at epoch 0, enabled, without a password.
