@@ -34,6 +34,7 @@ pub mod link;
 pub mod metadata;
 pub mod outbound;
 pub mod pkce;
+mod plain;
 pub mod redirect_uri;
 pub mod registration;
 pub mod resource;

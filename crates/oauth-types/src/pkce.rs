@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use crate::text;
+
 /// An S256 challenge: SHA-256 of a verifier.
 ///
 /// As text: exactly 43 characters of unpadded base64url. Spec: RFC 7636 §4.2.
@@ -95,8 +97,7 @@ impl Serialize for CodeChallenge {
 
 impl<'de> Deserialize<'de> for CodeChallenge {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-        Self::parse(&text).map_err(serde::de::Error::custom)
+        text::read(deserializer, Self::parse)
     }
 }
 

@@ -6,14 +6,15 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use url::{Host, Url};
 
+use crate::{plain, text};
+
 /// A redirect URI in the exact text it was registered or requested with.
 ///
 /// Absolute, without fragment or user information; https, http with a loopback host, or a
 /// private-use scheme.
 ///
 /// Spec: OAuth 2.1 §2.3.1, RFC 8252 §7.
-#[derive(Clone, PartialEq, Eq, Hash, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct RedirectUri {
     text: Arc<str>,
     kind: RedirectKind,
@@ -69,6 +70,9 @@ pub const WELL_KNOWN_SCHEMES: &[&str] = &[
     "jetbrains",
 ];
 
+/// What a program on a person's own computer may be called.
+const LOOPBACK: [&str; 3] = ["127.0.0.1", "localhost", "[::1]"];
+
 /// Schemes that run script, read files, open other programs or mean something of their own. No
 /// policy can allow them.
 const NEVER: &[&str] = &[
@@ -119,6 +123,44 @@ impl RedirectUri {
         text: &str,
         admits: impl FnOnce(&str) -> bool,
     ) -> Result<Self, InvalidRedirectUri> {
+        match Self::at_a_glance(text) {
+            Some(usual) => Ok(usual),
+            None => Self::parse_any(text, admits),
+        }
+    }
+
+    /// What [`Self::parse_any`] would say of the usual forms: a plain https address, or a program
+    /// on this computer.
+    fn at_a_glance(text: &str) -> Option<Self> {
+        let usual = |kind, port| Self {
+            text: Arc::from(text),
+            kind,
+            port,
+        };
+        if let Some(rest) = text.strip_prefix("https://") {
+            let (host, path) = plain::split(rest);
+            return (plain::is_host(host) && plain::is_path(path))
+                .then(|| usual(RedirectKind::Https, (0, 0)));
+        }
+        let (authority, path) = plain::split(text.strip_prefix("http://")?);
+        let (host, port) = LOOPBACK
+            .iter()
+            .find_map(|host| Some((host, authority.strip_prefix(host)?)))?;
+        let is_port = |digits: &str| {
+            digits.bytes().all(|digit| digit.is_ascii_digit()) && digits.parse::<u16>().is_ok()
+        };
+        let begins = "http://".len() + host.len();
+        (plain::is_path(path) && (port.is_empty() || port.strip_prefix(':').is_some_and(is_port)))
+            .then(|| {
+                let port = (begins as u32, (begins + port.len()) as u32);
+                usual(RedirectKind::Loopback, port)
+            })
+    }
+
+    fn parse_any(
+        text: &str,
+        admits: impl FnOnce(&str) -> bool,
+    ) -> Result<Self, InvalidRedirectUri> {
         if !text.bytes().all(|byte| byte.is_ascii_graphic()) || text.contains(['\\', '"', '<', '>'])
         {
             return Err(InvalidRedirectUri::Characters);
@@ -159,8 +201,7 @@ impl RedirectUri {
             } else {
                 authority.1
             }];
-            if !text.starts_with("http://") || !matches!(host, "localhost" | "127.0.0.1" | "[::1]")
-            {
+            if !text.starts_with("http://") || !LOOPBACK.contains(&host) {
                 return Err(InvalidRedirectUri::Cleartext);
             }
         }
@@ -277,11 +318,10 @@ impl fmt::Debug for RedirectUri {
     }
 }
 
-impl TryFrom<String> for RedirectUri {
-    type Error = InvalidRedirectUri;
+impl<'de> Deserialize<'de> for RedirectUri {
     /// Reads what was accepted earlier, under a policy that may have changed since.
-    fn try_from(text: String) -> Result<Self, InvalidRedirectUri> {
-        Self::parse_if(&text, |_| true)
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        text::read(deserializer, |text| Self::parse_if(text, |_| true))
     }
 }
 
@@ -295,6 +335,46 @@ impl Serialize for RedirectUri {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    proptest! {
+        /// Whatever is accepted at a glance means the same when it is looked at closely.
+        #[test]
+        fn a_glance_says_what_a_close_look_does(
+            text in "https?://(localhost|127\\.0\\.0\\.1|\\[::1\\]|[a-z0-9A-Z.x-]{0,6}(\\.|--|xn--|@|%41)?[a-z0-9.-]{0,4}[a-z]{0,2})(:[0-9+]{0,6})?(/[a-zA-Z0-9._~%?#/\\\\ -]{0,8})?"
+        ) {
+            if let Some(glance) = RedirectUri::at_a_glance(&text) {
+                let close = RedirectUri::parse_any(&text, |_| false);
+                prop_assert_eq!(Some(&glance), close.as_ref().ok(), "{:?}", close);
+                prop_assert_eq!(glance.port, close.unwrap().port);
+            }
+        }
+    }
+
+    #[test]
+    fn usual_addresses_need_only_a_glance() {
+        for text in [
+            "https://c.example/cb",
+            "http://127.0.0.1:51004/cb",
+            "http://127.0.0.1/cb",
+            "http://localhost:3000/oauth/callback",
+            "http://[::1]:3000/cb",
+        ] {
+            assert!(RedirectUri::at_a_glance(text).is_some(), "{text}");
+        }
+        for text in [
+            "https://c.example:8443/cb",
+            "https://c.example/cb?x=1",
+            "https://u@c.example/cb",
+            "http://127.0.0.1:99999/cb",
+            "http://127.0.0.1:/cb",
+            "http://127.0.0.1.example/cb",
+            "http://localhost.example/cb",
+            "http://c.example/cb",
+            "com.example.app:/cb",
+        ] {
+            assert!(RedirectUri::at_a_glance(text).is_none(), "{text}");
+        }
+    }
 
     /// AS-AUTHZ-5, AS-AUTHZ-6, AS-AUTHZ-7.
     #[test]

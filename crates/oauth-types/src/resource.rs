@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::issuer::is_loopback;
-use crate::text;
+use crate::{plain, text};
 
 /// A protected resource's identifier, emitted exactly as configured.
 ///
@@ -142,34 +142,10 @@ impl fmt::Debug for ResourceUri {
 /// Whether a URL is surely what comes out when it is parsed and written again. Says no where it
 /// would have to know more; nearly every resource is one of these, and every record names some.
 fn is_canonical(text: &str) -> bool {
-    let Some(rest) = text.strip_prefix("https://") else {
-        return false;
-    };
-    let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    let is_label = |label: &str| {
-        let plain = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-');
-        let (first, last) = (label.bytes().next(), label.bytes().next_back());
-        // Two hyphens may begin an encoded label, which has rules of its own.
-        !label.contains("--")
-            && label.bytes().all(plain)
-            && first.is_some_and(|it| it != b'-')
-            && last.is_some_and(|it| it != b'-')
-    };
-    // A last label that begins with a digit may be the end of an address.
-    let ends_in_letter = |host: &str| {
-        let last = host.rsplit('.').next().unwrap_or_default();
-        last.starts_with(|first: char| first.is_ascii_lowercase())
-    };
-    let is_segment = |segment: &str| {
-        let plain =
-            |byte: u8| matches!(byte, b'-' | b'_' | b'~' | b'.') || byte.is_ascii_alphanumeric();
-        !segment.starts_with('.') && segment.bytes().all(plain)
-    };
-    host.len() <= 253
-        && host.split('.').all(is_label)
-        && ends_in_letter(host)
-        && path != "/"
-        && path.split('/').all(is_segment)
+    text.strip_prefix("https://").is_some_and(|rest| {
+        let (host, path) = plain::split(rest);
+        plain::is_host(host) && path != "/" && plain::is_path(path)
+    })
 }
 
 impl<'de> Deserialize<'de> for ResourceUri {

@@ -28,11 +28,16 @@ impl Scope {
     /// # Errors
     /// [`InvalidScope`] for a character outside the grammar, an empty token or an empty list.
     pub fn parse(text: &str) -> Result<Self, InvalidScope> {
-        if !text.split(' ').all(Self::is_token) {
-            return Err(InvalidScope);
+        let (mut sorted, mut before): (bool, &[u8]) = (true, b"");
+        for token in text.as_bytes().split(|byte| *byte == b' ') {
+            if token.is_empty() || !token.iter().copied().all(is_scope_byte) {
+                return Err(InvalidScope);
+            }
+            sorted &= before < token;
+            before = token;
         }
         // As it is kept, and so as a record holds it.
-        if text.split(' ').is_sorted_by(|a, b| a < b) {
+        if sorted {
             return Ok(Self(Arc::from(text)));
         }
         Ok(text.split(' ').collect())
