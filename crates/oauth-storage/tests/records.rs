@@ -121,6 +121,41 @@ fn every_shape_is_read_and_written_back_whole() {
     }
 }
 
+/// A document of one object, from its members in this order.
+fn document<'a>(members: impl IntoIterator<Item = (&'a String, &'a Value)>) -> String {
+    let members: Vec<_> = members
+        .into_iter()
+        .map(|(name, value)| format!("{}:{value}", Value::from(name.as_str())))
+        .collect();
+    format!("{{{}}}", members.join(","))
+}
+
+/// Members come in any order, with strangers anywhere among them; one that is said twice leaves
+/// open which was meant, so that is no record.
+#[test]
+fn members_stand_in_any_order_and_once() {
+    let (stranger, said) = ("lunar".to_owned(), serde_json::json!({"v": 9, "id": ["x"]}));
+    for (path, kind) in all(|folder| folder == "current") {
+        let Ok(Value::Object(whole)) = serde_json::from_str(&text_of(&path)) else {
+            panic!("{path}: no object");
+        };
+        for at in 0..whole.len() {
+            let mut members: Vec<_> = whole.iter().cycle().skip(at).take(whole.len()).collect();
+            members.insert(at, (&stranger, &said));
+            let written = written_back(&document(members.iter().copied()), kind)
+                .unwrap_or_else(|error| panic!("{path}, from member {at}: {error:?}"));
+            assert_eq!(written["lunar"], said, "{path}");
+            assert_eq!(lost(&Value::Object(whole.clone()), &written, ""), None);
+
+            members.retain(|(name, _)| **name != stranger);
+            members.push(members[at]);
+            let error = written_back(&document(members.iter().copied()), kind)
+                .expect_err(&format!("{path}: {} twice", members[at].0));
+            assert_eq!(error.kind(), StorageErrorKind::Corrupt);
+        }
+    }
+}
+
 /// A newer document may ask for what this version lacks, or use words it does not know. Guessing
 /// would mean to allow what was restricted.
 #[test]
