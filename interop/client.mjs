@@ -33,42 +33,77 @@ export async function run(context) {
   const peers = [
     ['client at the SDK router', sdkRouter],
     ['client at mcp-oauth-server', mcpOAuthServer],
-    ['client at oidc-provider', oidcProvider],
+    // Which needs cookies.
+    ['client at oidc-provider', oidcProvider, ['--no-browser', visit]],
+    ['client with a device at oidc-provider', oidcProvider, ['--device', elsewhere]],
   ];
-  for (const [name, start] of peers) {
+  for (const [name, start, way] of peers) {
     const peer = await start(LIFETIME);
     try {
       await story(report, name, program, peer.mcp, {
         write: ['write_note={"text":"kept by a client"}', 'more scope needed'],
         whoami: (text) => JSON.parse(text).scopes.includes('mcp:tools') && 'it',
         subject: 'it',
-        browser: start === oidcProvider,
+        way,
       });
       // The other keeps that to itself.
       if (start === sdkRouter) await report.case(`${name}: no refresh token came twice`, () => assert.equal(peer.replayed, 0));
+      if (way?.[1] === elsewhere) await report.case(`${name}: a person says no`, () => refusal(program, peer.mcp));
     } finally {
       peer.stop();
     }
   }
 }
 
+/** A person whose browser is sent back to the client without being asked anything. */
+async function visit(address) {
+  const callback = new URL(address).searchParams.get('redirect_uri');
+  const page = await new Browser().open(address, callback);
+  assert.ok(page.callback, `it showed a page: ${page.body?.slice(0, 500)}`);
+  await (await fetch(page.callback)).text();
+}
+
+/** A person with a device of their own, who presses what is shown there, and goes on only with the same code. */
+async function elsewhere(address) {
+  const code = new URL(address).searchParams.get('user_code');
+  const browser = new Browser();
+  let page = await browser.open(address);
+  for (let pages = 0; page.forms.length > 0; pages += 1) {
+    assert.ok(pages < 4 && page.body.includes(code), page.body.slice(0, 500));
+    page = await browser.submit(page, page.forms[0], {});
+  }
+  assert.equal(page.status, 200, page.body.slice(0, 500));
+}
+
+/** What the client says of a person who wants none of it. */
+async function refusal(program, mcp) {
+  const folder = mkdtempSync(path.join(os.tmpdir(), 'client-'));
+  const args = [mcp, '--device', '--credentials', path.join(folder, 'credentials.json')];
+  const { code, said } = await runs(program, args, async (address) => {
+    const browser = new Browser();
+    const asked = await browser.open(address);
+    const page = await browser.submit(asked, asked.forms[0], {});
+    // The button stands outside of its form.
+    assert.match(page.body, /<button [^>]*value="yes" name="abort"/);
+    page.forms[0].fields.push({ type: 'hidden', name: 'abort', value: 'yes' });
+    await browser.submit(page, page.forms[0], {});
+  });
+  rmSync(folder, { recursive: true, force: true });
+  assert.equal(code, 1, said);
+  assert.match(said, /access_denied/);
+}
+
 /**
- * Signs in, calls, does not sign in again, refreshes, steps up, signs out. With a `browser`, which has
- * cookies, where the server cannot do without.
+ * Signs in, calls, does not sign in again, refreshes, steps up, signs out. Without a person where no
+ * `way` is named: a flag of the client, and what is done with the address that it then prints.
  */
-async function story(report, name, program, mcp, { write, whoami, subject, browser }) {
+async function story(report, name, program, mcp, { write, whoami, subject, way = ['--headless'] }) {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'client-'));
   const credentials = path.join(folder, 'data', 'credentials.json');
-  const visit = async (address) => {
-    const callback = new URL(address).searchParams.get('redirect_uri');
-    const page = await new Browser().open(address, callback);
-    assert.ok(page.callback, `it showed a page: ${page.body?.slice(0, 500)}`);
-    await (await fetch(page.callback)).text();
-  };
-  const how = browser ? '--no-browser' : '--headless';
+  const [how, opens] = way;
   const run = async (...args) => {
     const all = [mcp, how, '--json', '--credentials', credentials, ...args];
-    const outcome = await runs(program, all, browser ? visit : undefined);
+    const outcome = await runs(program, all, opens);
     assert.equal(outcome.code, 0, outcome.said.slice(-1500));
     return outcome;
   };
@@ -186,7 +221,7 @@ async function runs(program, args, visit, cwd) {
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8').on('data', (text) => {
       said += text;
-      const address = visit && !visiting && said.match(/^ {4}(http:\/\/\S+auth\w*\?\S+)$/m)?.[1];
+      const address = visit && !visiting && said.match(/^ {4}(http:\/\/\S+(?:auth\w*|device)\?\S+)$/m)?.[1];
       if (address) {
         visiting = visit(address);
         visiting.catch(() => child.kill('SIGKILL'));

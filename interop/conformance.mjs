@@ -4,22 +4,28 @@
 // person. Every check of its report is a case of ours.
 
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { Browser } from './lib/browser.mjs';
 import { decide } from './lib/person.mjs';
 import { withQuickstart } from './lib/quickstart.mjs';
 
 const here = path.dirname(fileURLToPath(import.meta.url));
-const PROGRAM = path.join(here, 'node_modules', '@modelcontextprotocol', 'conformance', 'dist', 'index.js');
+const PACKAGES = path.join(here, 'node_modules');
+/** The newest prerelease; of the latest release see `onlyOne`. */
+const PROGRAM = path.join(PACKAGES, '@modelcontextprotocol', 'conformance', 'dist', 'index.js');
+const LATEST = path.join(PACKAGES, 'conformance-latest', 'dist', 'index.js');
+const OLD_NODE = new URL('lib/old-node.mjs', import.meta.url).href;
 const SCENARIOS = ['authorization-server-metadata-endpoint', 'authorization-code-grant'];
 const ADDRESS = /^http:\/\/127\.0\.0\.1:\d+\/\S*authorize\?\S+$/m;
 
 export async function run(context) {
+  await context.report.case('conformance: the latest release has nothing for authorization servers', onlyOne);
   for (const issuerPath of ['', '/auth/v1']) {
     const label = `conformance${issuerPath && `, issuer ${issuerPath}`}`;
     await withQuickstart(context, label, { issuerPath }, async (server) => {
@@ -53,10 +59,20 @@ async function conform({ report, artefacts }, label, server, client, callback) {
   }
 }
 
+/** Once it has, it is to be run as well. */
+async function onlyOne() {
+  const commands = async (program) => {
+    const { stdout } = await promisify(execFile)(process.execPath, ['--import', OLD_NODE, program, '--help']);
+    return [...stdout.matchAll(/^ {2}([a-z-]+) /gm)].map(([, command]) => command);
+  };
+  assert.ok((await commands(PROGRAM)).includes('authorization'));
+  const latest = await commands(LATEST);
+  assert.ok(latest.includes('client') && !latest.includes('authorization'), latest.join());
+}
+
 /** Runs the program and does what it asks a person to do. */
 async function signInWhenAsked(args, callback) {
-  const oldNode = new URL('lib/old-node.mjs', import.meta.url).href;
-  const child = spawn(process.execPath, ['--import', oldNode, PROGRAM, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, ['--import', OLD_NODE, PROGRAM, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
   let said = '';
   let visit;
   for (const stream of [child.stdout, child.stderr]) {

@@ -8,7 +8,7 @@ if (!fs.globSync) {
   const shim = `export * from 'node:fs'; export { default } from 'node:fs';
     export function globSync() { throw new Error('this command needs Node 22'); }`;
   const hook = `export function resolve(specifier, context, next) {
-    const inPackage = context.parentURL?.includes('/@modelcontextprotocol/conformance/');
+    const inPackage = /\\/node_modules\\/(@modelcontextprotocol\\/conformance|conformance-latest)\\//.test(context.parentURL);
     const url = ${JSON.stringify(`data:text/javascript,${encodeURIComponent(shim)}`)};
     return inPackage && specifier === 'fs' ? { url, shortCircuit: true } : next(specifier, context);
   }`;

@@ -179,6 +179,7 @@ export function oidcProvider(lifetime) {
     const provider = new OidcProvider(peer.origin, {
       cookies: { keys: [randomUUID()] },
       features: {
+        deviceFlow: { enabled: true },
         devInteractions: { enabled: false },
         registration: { enabled: true },
         revocation: { enabled: true },

@@ -1,14 +1,22 @@
 //! The official scenarios for clients, as a section of the page.
 //!
 //! Written from `docs/client-scenarios.txt`, which the suite `client-conformance` compares with what
-//! it ran.
+//! it ran of each package.
 
 use std::fmt::Write as _;
 
 /// What the suite runs and what it leaves out.
 pub(super) const LIST: &str = "docs/client-scenarios.txt";
 
-/// The section, from the text of the list; nothing where there is no list.
+const INTRODUCTION: &str = "
+## The MCP project's scenarios for clients
+
+All that the package `@modelcontextprotocol/conformance` has for authorization, in its newest prerelease and in its latest release. The suite \
+`client-conformance` runs them, and fails when one did not pass, or when a package's list is not the one here.
+";
+
+/// The section, with a table for each package, from the text of the list; nothing where there is no
+/// list.
 pub(super) fn render(list: &str) -> String {
     let mut section = String::new();
     let lines = list.lines().filter(|line| !line.starts_with('#'));
@@ -18,12 +26,12 @@ pub(super) fn render(list: &str) -> String {
             continue;
         };
         if name == "package" {
+            if section.is_empty() {
+                section.push_str(INTRODUCTION);
+            }
             let _ = write!(
                 section,
-                "\n## The MCP project's scenarios for clients\n\n\
-                 `@modelcontextprotocol/conformance` {revisions}: all that it has for authorization. The suite \
-                 `client-conformance` runs them, and fails when one did not pass, or when the package's list is not this one.\n\n\
-                 | scenario | at | outcome |\n|---|---|---|\n"
+                "\n### {revisions}\n\n| scenario | at | outcome |\n|---|---|---|\n"
             );
             continue;
         }
@@ -46,10 +54,30 @@ mod tests {
         let section = render(
             "# List\npackage 1.2\nauth/a 2025-11-25,2026-07-28\nauth/b extension not built\n",
         );
-        assert!(section.contains("conformance` 1.2:"), "{section}");
+        assert!(section.contains("\n### 1.2\n"), "{section}");
         let rows: Vec<&str> = section.lines().rev().take(2).collect();
         assert_eq!(rows[1], "| auth/a | 2025-11-25, 2026-07-28 | passes |");
         assert_eq!(rows[0], "| auth/b | extension | left out: not built |");
         assert_eq!(render(""), "");
+    }
+
+    #[test]
+    fn each_package_has_a_table_of_its_own() {
+        let section = render("package 2.0\nauth/a draft\npackage 1.2\nauth/a draft older\n");
+        let headings: Vec<&str> = section
+            .lines()
+            .filter(|line| line.starts_with('#'))
+            .collect();
+        let one = "## The MCP project's scenarios for clients";
+        assert_eq!(headings, [one, "### 2.0", "### 1.2"]);
+        let (newer, older) = section.split_once("### 1.2").unwrap_or_default();
+        assert!(
+            newer.ends_with("| auth/a | draft | passes |\n\n"),
+            "{newer}"
+        );
+        assert!(
+            older.ends_with("| auth/a | draft | left out: older |\n"),
+            "{older}"
+        );
     }
 }
