@@ -49,19 +49,15 @@ pub fn verify(
     (now, skew): (Timestamp, Lifetime),
 ) -> Result<Map<String, Value>, StatementError> {
     let jws = Jws::parse(statement).map_err(|_| StatementError::Invalid)?;
-    let named = jws.unverified_claims().issuer.as_deref();
+    let named = jws.unverified_claims().issuer();
     let named = named.ok_or(StatementError::Invalid)?;
     let issuer = trusted.iter().find(|trusted| trusted.issuer == named);
     let issuer = issuer.ok_or(StatementError::Unapproved)?;
     let claims = jws
         .verify(&issuer.keys, Algorithm::ALL)
         .map_err(|_| StatementError::Invalid)?;
-    let typed = matches!(
-        jws.typ().as_deref(),
-        None | Some("jwt" | "software-statement+jwt")
-    );
-    let audience = &claims.audience;
-    let for_us = !claims.all.contains_key("aud") || audience.iter().any(|a| a == here.as_str());
+    let typed = matches!(jws.typ(), None | Some("jwt" | "software-statement+jwt"));
+    let for_us = !claims.all.contains_key("aud") || claims.audience().any(|a| a == here.as_str());
     let current = claims.expires_at.is_none_or(|at| now < at.plus(skew));
     let begun = claims.not_before.is_none_or(|at| at <= now.plus(skew));
     if !(typed && for_us && current && begun) {

@@ -3,7 +3,8 @@
 use oauth_types::{Timestamp, json};
 use serde_json::{Map, Value};
 
-/// The claims of a JWT: the registered ones by type, and all of them as they came.
+/// The claims of a JWT: the registered ones by type, and all of them as they came. Texts are read
+/// in place.
 ///
 /// That they are here does not mean that they hold: [`crate::Jws::verify`] hands them out only
 /// after the signature was verified, who makes them by [`Self::of`] knows whose words they are, and what they must say is its caller's to decide. Spec:
@@ -11,20 +12,12 @@ use serde_json::{Map, Value};
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Claims {
-    /// `iss`.
-    pub issuer: Option<String>,
-    /// `sub`.
-    pub subject: Option<String>,
-    /// `aud`, also where it is a single string. Empty when there is none.
-    pub audience: Vec<String>,
     /// `exp`, without its fraction: never later than it says.
     pub expires_at: Option<Timestamp>,
     /// `nbf`, without its fraction.
     pub not_before: Option<Timestamp>,
     /// `iat`, without its fraction.
     pub issued_at: Option<Timestamp>,
-    /// `jti`.
-    pub id: Option<String>,
     /// All claims, these included.
     pub all: Map<String, Value>,
 }
@@ -49,47 +42,65 @@ impl Claims {
     /// # Errors
     /// [`InvalidClaims`] for anything else.
     pub fn of(all: Map<String, Value>) -> Result<Self, InvalidClaims> {
-        let text = |name| match all.get(name) {
-            None => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text.clone())),
-            Some(_) => Err(InvalidClaims),
+        let mut claims = Self {
+            expires_at: None,
+            not_before: None,
+            issued_at: None,
+            all: Map::new(),
         };
-        let time = |name| all.get(name).map(numeric_date).transpose();
-        Ok(Self {
-            issuer: text("iss")?,
-            subject: text("sub")?,
-            audience: all
-                .get("aud")
-                .map(audience)
-                .transpose()?
-                .unwrap_or_default(),
-            expires_at: time("exp")?,
-            not_before: time("nbf")?,
-            issued_at: time("iat")?,
-            id: text("jti")?,
-            all,
-        })
+        for (name, value) in &all {
+            let sound = match (name.as_str(), value) {
+                ("iss" | "sub" | "jti", value) => value.is_string(),
+                ("aud", Value::Array(several)) => several.iter().all(Value::is_string),
+                ("aud", value) => value.is_string(),
+                ("exp", value) => set(&mut claims.expires_at, value),
+                ("nbf", value) => set(&mut claims.not_before, value),
+                ("iat", value) => set(&mut claims.issued_at, value),
+                _ => true,
+            };
+            if !sound {
+                return Err(InvalidClaims);
+            }
+        }
+        claims.all = all;
+        Ok(claims)
+    }
+
+    /// `iss`.
+    pub fn issuer(&self) -> Option<&str> {
+        self.text("iss")
+    }
+
+    /// `sub`.
+    pub fn subject(&self) -> Option<&str> {
+        self.text("sub")
+    }
+
+    /// `jti`.
+    pub fn id(&self) -> Option<&str> {
+        self.text("jti")
+    }
+
+    /// `aud`, also where it is a single string. Empty when there is none.
+    pub fn audience(&self) -> impl Iterator<Item = &str> {
+        let said = self.all.get("aud");
+        let several = said.and_then(Value::as_array).map_or(&[][..], |all| all);
+        let one = said.and_then(Value::as_str);
+        one.into_iter()
+            .chain(several.iter().filter_map(Value::as_str))
+    }
+
+    fn text(&self, name: &str) -> Option<&str> {
+        self.all.get(name).and_then(Value::as_str)
     }
 }
 
-fn audience(value: &Value) -> Result<Vec<String>, InvalidClaims> {
-    match value {
-        Value::String(one) => Ok(vec![one.clone()]),
-        Value::Array(several) => several
-            .iter()
-            .map(|one| one.as_str().map(str::to_owned).ok_or(InvalidClaims))
-            .collect(),
-        _ => Err(InvalidClaims),
-    }
-}
-
-fn numeric_date(value: &Value) -> Result<Timestamp, InvalidClaims> {
+/// Whether it is a time, which is kept.
+fn set(time: &mut Option<Timestamp>, value: &Value) -> bool {
     const END: f64 = 9_007_199_254_740_992.0;
-    let seconds = value.as_f64().ok_or(InvalidClaims)?;
-    if !(0.0..=END).contains(&seconds) {
-        return Err(InvalidClaims);
-    }
-    Ok(Timestamp::from_unix(seconds as u64))
+    let seconds = value.as_f64().filter(|at| (0.0..=END).contains(at));
+    *time = seconds.map(|seconds| Timestamp::from_unix(seconds as u64));
+    time.is_some()
 }
 
 #[cfg(test)]
@@ -103,10 +114,12 @@ mod tests {
         )
         .unwrap();
         assert_eq!(claims.expires_at, Some(Timestamp::from_unix(12)));
-        assert_eq!(claims.audience, ["a"]);
+        assert!(claims.audience().eq(["a"]));
+        let texts = [claims.issuer(), claims.subject(), claims.id()];
+        assert_eq!(texts, [Some("i"), Some("s"), Some("j")]);
         assert_eq!(claims.all["x"][0], 1);
         let two = Claims::parse(br#"{"aud":["a","b"]}"#).unwrap();
-        assert_eq!(two.audience, ["a", "b"]);
+        assert!(two.audience().eq(["a", "b"]));
         assert_eq!(two.expires_at, None);
         for bad in [
             r#"{"iss":1}"#,

@@ -31,7 +31,11 @@ pub struct VerifyingKey {
 enum Material {
     P256(ParsedPublicKey),
     Ed25519(ParsedPublicKey),
-    Rsa { n: Vec<u8>, e: Vec<u8> },
+    /// One key in two forms: what is parsed is for one padding.
+    Rsa {
+        pkcs1: ParsedPublicKey,
+        pss: ParsedPublicKey,
+    },
 }
 
 /// A key that cannot be used.
@@ -89,7 +93,7 @@ impl VerifyingKey {
             ("OKP", Some("Ed25519")) => Material::Ed25519(
                 ParsedPublicKey::new(&ED25519, bytes("x")?).map_err(|_| InvalidKey::Malformed)?,
             ),
-            ("RSA", _) => rsa(bytes("n")?, bytes("e")?)?,
+            ("RSA", _) => rsa(&bytes("n")?, &bytes("e")?)?,
             _ => return Err(InvalidKey::Unsupported),
         };
         let key = Self {
@@ -124,15 +128,10 @@ impl VerifyingKey {
             (Material::P256(key) | Material::Ed25519(key), _) => {
                 key.verify_sig(message, signature).is_ok()
             }
-            (Material::Rsa { n, e }, algorithm) => {
-                let parameters = if algorithm == Algorithm::Ps256 {
-                    &RSA_PSS_2048_8192_SHA256
-                } else {
-                    &RSA_PKCS1_2048_8192_SHA256
-                };
-                let key = RsaPublicKeyComponents { n, e };
-                key.verify(parameters, message, signature).is_ok()
+            (Material::Rsa { pss, .. }, Algorithm::Ps256) => {
+                pss.verify_sig(message, signature).is_ok()
             }
+            (Material::Rsa { pkcs1, .. }, _) => pkcs1.verify_sig(message, signature).is_ok(),
         }
     }
 }
@@ -154,7 +153,7 @@ fn p256(x: &[u8], y: &[u8]) -> Result<ParsedPublicKey, InvalidKey> {
     ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).map_err(|_| InvalidKey::Malformed)
 }
 
-fn rsa(n: Vec<u8>, e: Vec<u8>) -> Result<Material, InvalidKey> {
+fn rsa(n: &[u8], e: &[u8]) -> Result<Material, InvalidKey> {
     // Without leading zeros (RFC 7518 §2), so that the first bit tells the size.
     let first = n.first().filter(|first| **first != 0);
     let bits = first.map_or(0, |first| n.len() * 8 - first.leading_zeros() as usize);
@@ -162,10 +161,19 @@ fn rsa(n: Vec<u8>, e: Vec<u8>) -> Result<Material, InvalidKey> {
     let exponent = e.first().is_some_and(|first| *first != 0)
         && (3..=4).contains(&e.len())
         && e.iter().fold(0u64, |sum, byte| sum << 8 | u64::from(*byte)) >= 65_537;
-    if !(2048..=8192).contains(&bits) || !odd(&n) || !odd(&e) || !exponent {
+    if !(2048..=8192).contains(&bits) || !odd(n) || !odd(e) || !exponent {
         return Err(InvalidKey::Malformed);
     }
-    Ok(Material::Rsa { n, e })
+    // Parsed once: what follows from the modulus is worked out with the first signature, and kept.
+    let key = RsaPublicKeyComponents { n, e };
+    let parsed = |padding| {
+        let parsed = key.to_parsed_public_key(padding);
+        parsed.map_err(|_| InvalidKey::Malformed)
+    };
+    Ok(Material::Rsa {
+        pkcs1: parsed(&RSA_PKCS1_2048_8192_SHA256)?,
+        pss: parsed(&RSA_PSS_2048_8192_SHA256)?,
+    })
 }
 
 /// The public keys of one party.

@@ -24,6 +24,7 @@
 pub mod algorithm;
 pub mod claims;
 pub mod derive;
+mod header;
 pub mod jwk;
 pub mod jwks;
 pub mod location;

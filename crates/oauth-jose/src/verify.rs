@@ -2,11 +2,11 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use oauth_types::json;
 use serde_json::Value;
 
 use crate::algorithm::Algorithm;
 use crate::claims::Claims;
+use crate::header::Header;
 use crate::jwks::KeySet;
 
 /// Characters of a token.
@@ -23,6 +23,7 @@ const MOST_TRIED: usize = 8;
 pub struct Jws<'a> {
     algorithm: Algorithm,
     kid: Option<String>,
+    /// In lower case.
     typ: Option<String>,
     claims: Claims,
     message: &'a str,
@@ -79,21 +80,25 @@ impl<'a> Jws<'a> {
                 .filter(|held| !held.is_empty())
                 .ok_or(Malformed)
         };
-        let header = json::object(&decode(header)?).map_err(|_| Malformed)?;
-        if header.contains_key("crit") {
+        let header = Header::parse(&decode(header)?).map_err(|_| Malformed)?;
+        if header.critical {
             return Err(Critical);
         }
-        let word = |name| match header.get(name) {
+        let word = |member| match member {
             None => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text.as_str())),
+            Some(Value::String(text)) => Ok(Some(text)),
             Some(_) => Err(Malformed),
         };
-        let algorithm = word("alg")?.ok_or(Malformed)?;
-        let algorithm = Algorithm::named(algorithm).ok_or(BadAlgorithm)?;
+        let algorithm = word(header.alg)?.ok_or(Malformed)?;
+        let algorithm = Algorithm::named(&algorithm).ok_or(BadAlgorithm)?;
+        let mut typ = word(header.typ)?;
+        if let Some(typ) = &mut typ {
+            typ.make_ascii_lowercase();
+        }
         Ok(Self {
             algorithm,
-            kid: word("kid")?.map(str::to_owned),
-            typ: word("typ")?.map(str::to_owned),
+            kid: word(header.kid)?,
+            typ,
             claims: Claims::parse(&decode(payload)?).map_err(|_| Malformed)?,
             message,
             signature: decode(signature)?,
@@ -101,10 +106,10 @@ impl<'a> Jws<'a> {
     }
 
     /// The type it says it has, in lower case and without `application/` (RFC 7515 §4.1.9).
-    pub fn typ(&self) -> Option<String> {
-        let typ = self.typ.as_ref()?.to_ascii_lowercase();
+    pub fn typ(&self) -> Option<&str> {
+        let typ = self.typ.as_deref()?;
         match typ.strip_prefix("application/") {
-            Some(short) if !short.contains('/') => Some(short.to_owned()),
+            Some(short) if !short.contains('/') => Some(short),
             _ => Some(typ),
         }
     }

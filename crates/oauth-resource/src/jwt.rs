@@ -111,12 +111,10 @@ impl AccessTokenVerifier for JwtVerifier {
         let jws = Jws::parse(token).map_err(TokenRefused::from)?;
         let claims = jws.unverified_claims();
         // RFC 8725 §3.8: whose keys are tried is said by the issuer alone, byte for byte.
-        let named = claims.issuer.as_deref();
+        let named = claims.issuer();
         let trusted = named.and_then(|named| self.issuers.get(named));
         let trusted = trusted.ok_or(TokenRefused::Issuer)?;
-        trusted
-            .kinds
-            .judge(jws.typ().as_deref(), claims, &trusted.mapping)?;
+        trusted.kinds.judge(jws.typ(), claims, &trusted.mapping)?;
         trusted.judge_times(claims, now)?;
         match &trusted.keys {
             Keys::Given(keys) => {

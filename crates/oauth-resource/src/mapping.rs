@@ -95,7 +95,7 @@ impl ClaimMapping {
         claims: Claims,
         unless_said: Option<Timestamp>,
     ) -> Result<AccessClaims, TokenRefused> {
-        let named = claims.issuer.as_deref();
+        let named = claims.issuer();
         if named.is_some_and(|named| named != issuer.as_str()) {
             return Err(TokenRefused::Issuer);
         }
@@ -105,10 +105,12 @@ impl ClaimMapping {
         }
         let said = &claims.all;
         let client = client(said)?;
-        let audience = self.resources(&claims.audience);
-        let of_client = self.resources_of(client.as_ref().filter(|_| claims.audience.is_empty()));
+        let mut named = claims.audience().peekable();
+        let for_nobody = named.peek().is_none();
+        let audience = named.flat_map(|text| self.resources(text));
+        let of_client = self.resources_of(client.as_ref().filter(|_| for_nobody));
         let audience = Audience::of(audience.chain(of_client)).ok_or(TokenRefused::Audience)?;
-        let own_subject = claims.subject.as_deref().filter(|text| !text.is_empty());
+        let own_subject = claims.subject().filter(|text| !text.is_empty());
         let instead = client.as_ref().filter(|_| self.client_as_subject);
         let subject = own_subject
             .or(instead.map(ClientId::as_str))
@@ -135,12 +137,10 @@ impl ClaimMapping {
         SCOPE.iter().any(|name| named(name)) || self.scope_claims.iter().any(|name| named(name))
     }
 
-    fn resources(&self, audience: &[String]) -> impl Iterator<Item = ResourceUri> {
-        audience.iter().flat_map(|text| {
-            let aliases = self.audiences.iter().filter(move |(name, _)| name == text);
-            let means = aliases.map(|(_, resource)| resource.clone());
-            means.chain(ResourceUri::parse(text))
-        })
+    fn resources<'a>(&'a self, text: &'a str) -> impl Iterator<Item = ResourceUri> {
+        let aliases = self.audiences.iter().filter(move |(name, _)| name == text);
+        let means = aliases.map(|(_, resource)| resource.clone());
+        means.chain(ResourceUri::parse(text))
     }
 
     fn resources_of(&self, client: Option<&ClientId>) -> impl Iterator<Item = ResourceUri> {
@@ -152,6 +152,13 @@ impl ClaimMapping {
     fn scope(&self, said: &Map<String, Value>) -> Result<Scope, TokenRefused> {
         let first = SCOPE.iter().find_map(|name| said.get(*name));
         let others = self.scope_claims.iter().filter_map(|name| said.get(name));
+        // What most issuers say: one text, as it is kept.
+        if let Some(Value::String(text)) = first
+            && self.scope_claims.is_empty()
+            && let Ok(scope) = Scope::parse(text)
+        {
+            return Ok(scope);
+        }
         let mut tokens: Vec<&str> = Vec::new();
         for value in first.into_iter().chain(others) {
             match value {

@@ -22,11 +22,13 @@ enum Held {
 impl Audience {
     /// All of `resources`; `None` when there are none.
     pub fn of(resources: impl IntoIterator<Item = ResourceUri>) -> Option<Self> {
-        let mut resources: Vec<ResourceUri> = resources.into_iter().collect();
-        match resources.len() {
-            0 | 1 => resources.pop().map(Self::from),
-            _ => Some(Self(Held::Several(Arc::from(resources)))),
-        }
+        let mut resources = resources.into_iter();
+        let first = resources.next()?;
+        let Some(second) = resources.next() else {
+            return Some(first.into());
+        };
+        let several = [first, second].into_iter().chain(resources);
+        Some(Self(Held::Several(several.collect())))
     }
 
     /// Whether `resource` is among them.

@@ -13,10 +13,23 @@ use serde_json::{Map, Value};
 /// # Errors
 /// For anything else, and for a member that comes twice at any depth.
 pub fn value(bytes: &[u8]) -> Result<Value, serde_json::Error> {
-    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let value = Strict.deserialize(&mut deserializer)?;
+    read(bytes, Strict)
+}
+
+/// Reads one JSON text in UTF-8 by `seed`: for a text of which something else than a value is made.
+///
+/// # Errors
+/// For anything else, and where `seed` says so.
+pub fn read<'de, S: DeserializeSeed<'de>>(
+    bytes: &'de [u8],
+    seed: S,
+) -> Result<S::Value, serde_json::Error> {
+    // Once for all of it: read from bytes, each text in it is looked at by itself.
+    let text = std::str::from_utf8(bytes).map_err(serde_json::Error::custom)?;
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let held = seed.deserialize(&mut deserializer)?;
     deserializer.end()?;
-    Ok(value)
+    Ok(held)
 }
 
 /// As [`value`], for a text that is an object.
@@ -30,7 +43,10 @@ pub fn object(bytes: &[u8]) -> Result<Map<String, Value>, serde_json::Error> {
     }
 }
 
-struct Strict;
+/// Reads a value in which no member comes twice, at any depth, where a larger text is read piece by
+/// piece.
+#[derive(Debug, Clone, Copy)]
+pub struct Strict;
 
 impl<'de> DeserializeSeed<'de> for Strict {
     type Value = Value;

@@ -83,10 +83,15 @@ impl Flow {
 
     /// The bearer check.
     pub(crate) fn whoami(&self, requests: usize) -> Load {
+        self.presenting("/whoami", requests)
+    }
+
+    /// A request with the access token.
+    pub(crate) fn presenting(&self, path: &str, requests: usize) -> Load {
         let authorization = format!("Authorization: Bearer {}\r\n", self.access_token);
         Load::same(
             self.address,
-            get(self.address, "/whoami", &authorization),
+            get(self.address, path, &authorization),
             requests,
         )
     }

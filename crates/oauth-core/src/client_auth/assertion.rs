@@ -36,12 +36,12 @@ impl AuthorizationServer {
             .filter(|_| kind == JWT_BEARER)
             .and_then(|text| Jws::parse(text).ok());
         let claims = jws.as_ref().map(Jws::unverified_claims);
-        let subject = claims.and_then(|claims| claims.subject.as_deref());
+        let subject = claims.and_then(Claims::subject);
         let id = ClientId::new(client_id.or(subject).unwrap_or_default());
         // What needs no key is judged first: it costs nobody anything.
         let Some((jws, valid)) = jws
             .as_ref()
-            .filter(|jws| is_client_authentication(jws.typ().as_deref()))
+            .filter(|jws| is_client_authentication(jws.typ()))
             .and_then(|jws| {
                 Some((
                     jws,
@@ -95,9 +95,9 @@ impl AuthorizationServer {
             policy.client_assertion_skew,
         );
         let client = Some(client.as_str()).filter(|client| !client.is_empty())?;
-        let itself =
-            claims.issuer.as_deref() == Some(client) && claims.subject.as_deref() == Some(client);
-        let [audience] = claims.audience.as_slice() else {
+        let itself = claims.issuer() == Some(client) && claims.subject() == Some(client);
+        let mut audiences = claims.audience();
+        let (Some(audience), None) = (audiences.next(), audiences.next()) else {
             return None;
         };
         let issuer = &self.config.issuer;
@@ -109,7 +109,7 @@ impl AuthorizationServer {
             lifetime,
             skew,
         };
-        let id = claims.id.as_deref()?;
+        let id = claims.id()?;
         let expires_at = times.hold(claims)?;
         let named = (1..=LONGEST_ID).contains(&id.len());
         (itself && for_us && named).then_some(ValidAssertion {

@@ -336,7 +336,7 @@ impl Shared {
             pairs.any(|pair| pair.starts_with("access_token="))
         };
         let values = head.headers.get_all(header::AUTHORIZATION);
-        if values.iter().next().is_some() && head.uri.query().is_some_and(in_query) {
+        if head.uri.query().is_some_and(in_query) && values.iter().next().is_some() {
             return Err(Refusal::Malformed);
         }
         self.verify(values.iter().map(HeaderValue::as_bytes)).await
