@@ -121,17 +121,24 @@ impl Dialect {
                  (SELECT rowid FROM {table} WHERE tenant = ?1 AND retain_until < ?2 LIMIT ?3)"
             }
             // An array is made once; a list under `IN` may be made again for each row, past the
-            // limit. Replicas that sweep at once lock in one order and wait for each other.
+            // limit. The zero keeps its rows from being looked up by date. Replicas that sweep at
+            // once lock in one order and wait for each other.
             #[cfg(feature = "postgres")]
             Self::Postgres => {
-                "DELETE FROM {table} WHERE tenant = ?1 AND retain_until < ?3 AND id = ANY(ARRAY(\
+                "DELETE FROM {table} WHERE tenant = ?1 AND retain_until + 0 < ?3 AND id = ANY(ARRAY(\
                  SELECT id FROM {table} WHERE tenant = ?1 AND retain_until >= ?2 \
                  AND retain_until < ?3 ORDER BY retain_until LIMIT ?4 FOR UPDATE))"
             }
+            // A plain `DELETE` cannot be told which index to take, and when much is due it reads
+            // and sorts the whole table, to delete a few rows.
             #[cfg(feature = "mysql")]
             Self::MySql => {
-                "DELETE FROM {table} WHERE tenant = ?1 AND retain_until >= ?2 \
-                 AND retain_until < ?3 ORDER BY retain_until LIMIT ?4"
+                "DELETE gone FROM {table} gone JOIN (\
+                 SELECT tenant, id, retain_until FROM {table} FORCE INDEX ({table}_by_date) \
+                 WHERE tenant = ?1 AND retain_until >= ?2 AND retain_until < ?3 \
+                 ORDER BY retain_until LIMIT ?4 FOR UPDATE) due \
+                 ON gone.tenant = due.tenant AND gone.id = due.id \
+                 AND gone.retain_until = due.retain_until"
             }
         }
     }
