@@ -105,8 +105,6 @@ fn postgres_reads_what_was_swept_before_a_few_times_only() {
         let store = PostgresStorage::connect_with(database.url(), settings);
         let store = store.await.unwrap();
         due(&store, DUE).await;
-        // As it does by itself before long.
-        server.run(database.url(), "ANALYZE grants");
         let mut backup = PgConnection::connect(database.url()).await.unwrap();
         let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ";
         backup.execute(begin).await.unwrap();
