@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use oauth_storage::Storage;
 use oauth_storage_sql::{PostgresStorage, ServerSettings};
-use oauth_testkit::contract::samples::{Sample, at, grant, retained};
+use oauth_testkit::contract::samples::{at, grant, retained};
 use oauth_testkit::servers::{Durability, Postgres};
 use sqlx::postgres::PgConnection;
 use sqlx::{Connection, Executor};
