@@ -64,21 +64,15 @@ pub(crate) trait Driver: Send + Sync + 'static {
         self.write(&statements.replace, values)
     }
 
-    /// Runs [`Statements::sweep`], perhaps in several pieces: each is whole or was not begun. Fails
-    /// only if nothing is gone.
+    /// Deletes at most `limit` rows whose date lies before `before`, in slices of which each is
+    /// whole or was not begun ([`Pace`](crate::pace::Pace)). Fails only if nothing is gone.
     fn sweep(
         &self,
         statements: &'static Statements,
         tenant: &str,
         before: i64,
         limit: u64,
-    ) -> impl Future<Output = Result<u64, StorageError>> + Send {
-        async move {
-            let limit = Value::Number(i64::try_from(limit).unwrap_or(i64::MAX));
-            let values = [Value::Text(tenant), Value::Number(before), limit];
-            self.write(&statements.sweep, &values).await
-        }
-    }
+    ) -> impl Future<Output = Result<u64, StorageError>> + Send;
 
     /// Runs a statement that reads what was last acknowledged.
     fn read(

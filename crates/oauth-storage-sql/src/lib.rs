@@ -49,6 +49,7 @@ mod driver;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 mod finish;
 mod key;
+mod pace;
 mod schema;
 mod statements;
 mod storage;

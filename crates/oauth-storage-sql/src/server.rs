@@ -6,6 +6,7 @@
 
 pub(crate) mod error;
 pub(crate) mod settings;
+mod sweeping;
 
 use std::future::Future;
 use std::pin::pin;
@@ -14,15 +15,17 @@ use std::time::Duration;
 
 use oauth_storage::{Circuit, StorageError, StorageErrorKind};
 use sqlx::ConnectOptions;
+use tokio::sync::Mutex;
 use tokio::time::error::Elapsed;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use self::error::Failure;
+use self::sweeping::Sweeping;
 use crate::asking::Asking;
 use crate::connections::{Connections, NoConnection, Open, Taken};
 use crate::driver::{Driver, Row, Value};
 use crate::finish::finish;
-use crate::statements::Dialect;
+use crate::statements::{Dialect, Statements};
 
 /// How often a server that does not answer is asked.
 const EVERY: Duration = Duration::from_millis(250);
@@ -75,6 +78,8 @@ struct Shared<S: Server> {
     connections: Arc<Connections<S>>,
     circuit: Arc<Circuit>,
     patience: Duration,
+    /// Sweeps take turns, slice by slice.
+    sweeping: Mutex<Sweeping>,
 }
 
 impl<S: Server> Connected<S> {
@@ -83,6 +88,7 @@ impl<S: Server> Connected<S> {
             connections: Connections::new(server, connections),
             circuit: Arc::default(),
             patience,
+            sweeping: Mutex::default(),
         }))
     }
 
@@ -145,6 +151,32 @@ impl<S: Server> Driver for Connected<S> {
             }
         })
         .await
+    }
+
+    async fn sweep(
+        &self,
+        statements: &'static Statements,
+        tenant: &str,
+        before: i64,
+        limit: u64,
+    ) -> Result<u64, StorageError> {
+        let mut swept = 0;
+        while swept < limit {
+            let mut sweeping = self.0.sweeping.lock().await;
+            let slice = sweeping.slice(self, statements, tenant, before, limit - swept);
+            match slice.await {
+                Ok(slice) => {
+                    swept += slice.gone;
+                    if slice.is_last {
+                        break;
+                    }
+                }
+                Err(error) if swept == 0 => return Err(error),
+                // What is gone is gone, and is what the call is answered.
+                Err(_) => break,
+            }
+        }
+        Ok(swept)
     }
 
     async fn read(

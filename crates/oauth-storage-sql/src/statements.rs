@@ -41,9 +41,12 @@ pub(crate) struct Statements {
     pub(crate) by_subject: String,
     /// tenant, client, last id, limit
     pub(crate) by_client: String,
-    /// tenant, date, limit. The date is judged in the statement that deletes, and once more on
-    /// the row itself for dialects in which the list of rows may be outdated.
+    /// tenant, earliest date, date, limit; in SQLite tenant, date, limit. The date is judged in the
+    /// statement that deletes, and once more on the row itself for dialects in which the list of
+    /// rows may be outdated.
     pub(crate) sweep: String,
+    /// tenant, earliest date, date: the first row of those, its date in place of the revision.
+    pub(crate) first_due: String,
 }
 
 impl Statements {
@@ -71,6 +74,10 @@ impl Statements {
                  AND client <> '' AND id > ?3 ORDER BY id LIMIT ?4",
             ),
             sweep: write(dialect.sweep()),
+            first_due: write(
+                "SELECT id, retain_until, '' FROM {table} WHERE tenant = ?1 \
+                 AND retain_until >= ?2 AND retain_until < ?3 ORDER BY retain_until LIMIT 1",
+            ),
         }
     }
 }
@@ -114,15 +121,25 @@ impl Dialect {
                  (SELECT rowid FROM {table} WHERE tenant = ?1 AND retain_until < ?2 LIMIT ?3)"
             }
             // An array is made once; a list under `IN` may be made again for each row, past the
-            // limit. Replicas that sweep at once lock in one order and wait for each other.
+            // limit. The zero keeps its rows from being looked up by date. Replicas that sweep at
+            // once lock in one order and wait for each other.
             #[cfg(feature = "postgres")]
             Self::Postgres => {
-                "DELETE FROM {table} WHERE tenant = ?1 AND retain_until < ?2 AND id = ANY(ARRAY(\
-                 SELECT id FROM {table} WHERE tenant = ?1 AND retain_until < ?2 \
-                 ORDER BY retain_until LIMIT ?3 FOR UPDATE))"
+                "DELETE FROM {table} WHERE tenant = ?1 AND retain_until + 0 < ?3 AND id = ANY(ARRAY(\
+                 SELECT id FROM {table} WHERE tenant = ?1 AND retain_until >= ?2 \
+                 AND retain_until < ?3 ORDER BY retain_until LIMIT ?4 FOR UPDATE))"
             }
+            // A plain `DELETE` cannot be told which index to take, and when much is due it reads
+            // and sorts the whole table, to delete a few rows.
             #[cfg(feature = "mysql")]
-            Self::MySql => "DELETE FROM {table} WHERE tenant = ?1 AND retain_until < ?2 LIMIT ?3",
+            Self::MySql => {
+                "DELETE gone FROM {table} gone JOIN (\
+                 SELECT tenant, id, retain_until FROM {table} FORCE INDEX ({table}_by_date) \
+                 WHERE tenant = ?1 AND retain_until >= ?2 AND retain_until < ?3 \
+                 ORDER BY retain_until LIMIT ?4 FOR UPDATE) due \
+                 ON gone.tenant = due.tenant AND gone.id = due.id \
+                 AND gone.retain_until = due.retain_until"
+            }
         }
     }
 
@@ -194,6 +211,7 @@ pub(crate) fn on_rows(statements: &'static Statements) -> Vec<&'static str> {
         &*statements.by_subject,
         &*statements.by_client,
         &*statements.sweep,
+        &*statements.first_due,
     ];
     all.extend(statements.keep_date.as_deref());
     all
@@ -223,6 +241,7 @@ mod tests {
                 (&plain.replace, &numbered.replace),
                 (&plain.relist, &numbered.relist),
                 (&plain.by_client, &numbered.by_client),
+                (&plain.first_due, &numbered.first_due),
             ] {
                 let mut expected = numbered.clone();
                 for number in 1..=plain.matches('?').count() {

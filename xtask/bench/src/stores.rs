@@ -3,6 +3,7 @@
 
 mod drive;
 mod growth;
+mod loading;
 mod ours;
 mod pgbench;
 mod redis;
@@ -36,7 +37,7 @@ impl Wanted {
 /// Measures all parts, or one of them, and prints a table for each.
 pub(crate) async fn measure(mut args: impl Iterator<Item = String>) -> Fallible<()> {
     let (mut rounds, mut seconds, mut expired) = (3usize, 1f64, 1_000_000usize);
-    let (mut live, mut part) = (vec![1_000, 100_000], None);
+    let (mut live, mut part) = (vec![1_000, 100_000, 1_000_000], None);
     let mut stores = Wanted::default();
     while let Some(arg) = args.next() {
         let value = args.next().ok_or(format!("{arg} needs a value"))?;

@@ -1,5 +1,4 @@
-//! Sweeping in slices, so that no writer waits long: each is a transaction of its own, as large as
-//! fits the time that one may take.
+//! Sweeping in slices, so that no writer waits long. They rest only while others write.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -11,15 +10,10 @@ use tokio::time::Instant;
 use super::file::{Values, execute};
 use super::queue::Reply;
 use crate::driver::Value;
+use crate::pace::Pace;
 
-/// How long a slice should keep others from writing, its commit included.
-const SLICE: Duration = Duration::from_millis(10);
-
-/// While others write, a slice is followed by so many times as long without one.
-const REST: u32 = 7;
-
-/// The first slice, before it is known what a row costs.
-const FIRST: u64 = 8;
+/// The smallest slice.
+const LEAST: u64 = 1;
 
 /// One call to sweep.
 pub(super) struct Sweep {
@@ -35,9 +29,8 @@ pub(super) struct Sweeping {
     waiting: VecDeque<(Sweep, Reply<u64>)>,
     /// How many rows of the first are gone.
     swept: u64,
-    /// How many to delete in the next slice.
-    rows: u64,
-    /// When that may be.
+    pace: Pace,
+    /// When the next slice may be.
     next: Instant,
     took: Duration,
 }
@@ -47,7 +40,7 @@ impl Default for Sweeping {
         Self {
             waiting: VecDeque::new(),
             swept: 0,
-            rows: FIRST,
+            pace: Pace::at_least(LEAST),
             next: Instant::now(),
             took: Duration::ZERO,
         }
@@ -67,7 +60,7 @@ impl Sweeping {
     /// Somebody else wrote: the next slice comes later.
     pub(super) fn make_way(&mut self) {
         let took = std::mem::take(&mut self.took);
-        self.next += took * REST;
+        self.next += Pace::rest(took);
     }
 
     /// Deletes a little, and answers a call that is done with.
@@ -75,7 +68,7 @@ impl Sweeping {
         let Some((sweep, _)) = self.waiting.front() else {
             return Ok(());
         };
-        let rows = self.rows.min(sweep.limit - self.swept);
+        let rows = self.pace.rows().min(sweep.limit - self.swept);
         let values = Values::of(&[
             Value::Text(&sweep.tenant),
             Value::Number(sweep.before),
@@ -88,19 +81,12 @@ impl Sweeping {
         self.swept += swept;
         let is_done = swept < rows || self.swept >= sweep.limit;
         if swept == rows && rows > 0 {
-            self.adapt(rows);
+            self.pace.took(rows, self.took);
         }
         if is_done {
             self.answer(Ok(self.swept));
         }
         Ok(())
-    }
-
-    /// Half a slice more after one that was short; after a long one, what would have fitted.
-    fn adapt(&mut self, rows: u64) {
-        let fits = rows as f64 * SLICE.as_secs_f64() / self.took.as_secs_f64().max(1e-9);
-        let most = self.rows + self.rows / 2 + 1;
-        self.rows = (fits as u64).clamp(1, most);
     }
 
     /// What is gone is gone, and is what a call that fails later is answered.

@@ -9,4 +9,5 @@ mod group;
 mod races;
 mod servers;
 mod sqlite;
+mod sweeps;
 mod trips;

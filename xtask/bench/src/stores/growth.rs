@@ -1,66 +1,113 @@
-//! Whether a store gets slower as it grows.
+//! Whether a store gets slower as it grows, beside bare statements that grow with it.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ::redis::aio::MultiplexedConnection;
 use oauth_storage_memory::MemoryStorage;
-use oauth_testkit::servers::{Durability, Instance, Postgres, PostgresDatabase, Redis};
+use oauth_testkit::servers::{Durability, Instance, MariaDb, Postgres, Redis};
 
-use super::drive::{Measured, drive};
-use super::ours::{Store, exchanges, fill, lookups};
+use super::drive::{Caller, Measured, beside, drive};
+use super::ours::{Store, Work, exchanges, fill, lookups};
+use super::redis::Bare as BareRedis;
+use super::servers::{BareMySql, BarePostgres};
 use super::sqlite::Folder;
-use super::{Wanted, redis, servers, sqlite};
+use super::{Wanted, loading, redis, sqlite};
 use crate::{Fallible, median};
 
 const CALLERS: usize = 8;
-const MUST: f64 = 0.85;
-/// The same where bare statements grow beside ours: how far the ratio to them may fall.
-const BESIDE: f64 = 0.9;
+/// How far the ratio to bare statements may fall.
+const MUST: f64 = 0.9;
+/// How far the rate may fall where there are none.
+const ALONE: f64 = 0.85;
+/// What an operator of so many grants gives the servers: room for most of a million in memory, and
+/// as much log between two checkpoints.
+const POSTGRES: [&str; 2] = ["shared_buffers=2GB", "max_wal_size=4GB"];
+pub(crate) const MARIADB: [&str; 2] = ["innodb-buffer-pool-size=2G", "innodb-log-file-size=1G"];
 
-/// One store with so many live grants.
-struct Grown {
-    name: &'static str,
-    grants: usize,
-    store: Store,
-    lookups: Vec<Measured>,
-    exchanges: Vec<Measured>,
-    /// The same on bare connections, round by round: lookups and exchanges.
-    bare: Option<(PathBuf, Vec<(Measured, Measured)>)>,
+/// What bare callers need to ask for the same.
+enum Bare {
+    Nobody,
+    Sqlite(PathBuf),
+    Postgres(String),
+    MariaDb(String),
+    Redis(MultiplexedConnection),
 }
 
-impl Grown {
-    fn new(name: &'static str, grants: usize, store: Store) -> Self {
+/// Ours, and the bare statements if there are any.
+type Pair = (Measured, Option<Measured>);
+
+/// One store with so many live grants.
+struct Grown<'a> {
+    grants: usize,
+    store: Store,
+    bare: Bare,
+    server: Option<&'a Instance>,
+    lookups: Vec<Pair>,
+    exchanges: Vec<Pair>,
+}
+
+impl<'a> Grown<'a> {
+    fn new(grants: usize, store: Store, bare: Bare, server: Option<&'a Instance>) -> Self {
         Self {
-            name,
             grants,
             store,
+            bare,
+            server,
             lookups: Vec::new(),
             exchanges: Vec::new(),
-            bare: None,
         }
     }
 
-    async fn round(&mut self, time: Duration, server: Option<&Instance>) -> Fallible<()> {
-        let found = drive(lookups(&self.store, CALLERS, self.grants), time, server).await?;
-        let replaced = drive(exchanges(&self.store, CALLERS, self.grants), time, server).await?;
-        eprintln!(
-            "  {} with {}: lookup {:.0}/s, exchange {:.0}/s",
-            self.name, self.grants, found.rate, replaced.rate
-        );
-        self.lookups.push(found);
-        self.exchanges.push(replaced);
-        if let Some((file, measured)) = &mut self.bare {
-            let callers = sqlite::readings(file, CALLERS, self.grants).await?;
-            let found = drive(callers, time, server).await?;
-            let callers = sqlite::exchanges(file, CALLERS, self.grants).await?;
-            let replaced = drive(callers, time, server).await?;
-            eprintln!(
-                "    bare: lookup {:.0}/s, exchange {:.0}/s",
-                found.rate, replaced.rate
-            );
-            measured.push((found, replaced));
+    async fn round(&mut self, round: usize, time: Duration) -> Fallible<()> {
+        let grants = self.grants;
+        match &self.bare {
+            Bare::Nobody => {
+                let ours = lookups(&self.store, CALLERS, grants);
+                let found = drive(ours, time, self.server).await?;
+                self.lookups.push((found, None));
+                let ours = exchanges(&self.store, CALLERS, grants);
+                let replaced = drive(ours, time, self.server).await?;
+                self.exchanges.push((replaced, None));
+                Ok(())
+            }
+            Bare::Sqlite(file) => {
+                let reading = sqlite::readings(file, CALLERS, grants).await?;
+                let writing = sqlite::exchanges(file, CALLERS, grants).await?;
+                self.beside(round, time, reading, writing).await
+            }
+            Bare::Postgres(url) => {
+                let reading = BarePostgres::each(url, CALLERS, grants, Work::Lookup).await?;
+                let writing = BarePostgres::each(url, CALLERS, grants, Work::Exchange).await?;
+                self.beside(round, time, reading, writing).await
+            }
+            Bare::MariaDb(url) => {
+                let reading = BareMySql::each(url, CALLERS, grants, Work::Lookup).await?;
+                let writing = BareMySql::each(url, CALLERS, grants, Work::Exchange).await?;
+                self.beside(round, time, reading, writing).await
+            }
+            Bare::Redis(connection) => {
+                let reading = BareRedis::each(connection, CALLERS, grants, Work::Lookup);
+                let writing = BareRedis::each(connection, CALLERS, grants, Work::Exchange);
+                self.beside(round, time, reading, writing).await
+            }
         }
+    }
+
+    async fn beside(
+        &mut self,
+        round: usize,
+        time: Duration,
+        reading: Vec<impl Caller>,
+        writing: Vec<impl Caller>,
+    ) -> Fallible<()> {
+        let ours = lookups(&self.store, CALLERS, self.grants);
+        let (ours, bare) = beside(round, ours, reading, time, self.server).await?;
+        self.lookups.push((ours, Some(bare)));
+        let ours = exchanges(&self.store, CALLERS, self.grants);
+        let (ours, bare) = beside(round, ours, writing, time, self.server).await?;
+        self.exchanges.push((ours, Some(bare)));
         Ok(())
     }
 }
@@ -74,19 +121,19 @@ pub(crate) async fn measure(
     time: Duration,
 ) -> Fallible<bool> {
     println!(
-        "| store | grants | lookup/s | ÷ smallest | CPU µs | ÷ smallest | exchange/s | ÷ smallest | \
-         CPU µs | ÷ smallest | must {MUST} |"
+        "| store | grants | what | ours/s | bare/s | ours ÷ bare | ÷ smallest | must | | CPU µs | \
+         bare ÷ ours by CPU | ÷ smallest |"
     );
-    println!("|---|---|---|---|---|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|---|---|---|---|---|");
     let mut held = true;
     if stores.has("memory") {
         let mut all = Vec::new();
         for grants in sizes {
             let store: Store = Arc::new(MemoryStorage::new());
             fill(&store, *grants).await?;
-            all.push(Grown::new("memory", *grants, store));
+            all.push(Grown::new(*grants, store, Bare::Nobody, None));
         }
-        held &= rounds_of(all, rounds, time, None).await?;
+        held &= rounds_of("memory", all, rounds, time).await?;
     }
     if stores.has("SQLite") {
         let folder = Folder::make("growth")?;
@@ -95,101 +142,127 @@ pub(crate) async fn measure(
             let file = folder.file(&grants.to_string());
             let store = sqlite::open(file.clone()).await?;
             fill(&store, *grants).await?;
-            let bare = Some((file, Vec::new()));
-            all.push(Grown {
-                bare,
-                ..Grown::new("SQLite", *grants, store)
-            });
+            all.push(Grown::new(*grants, store, Bare::Sqlite(file), None));
         }
-        held &= rounds_of(all, rounds, time, None).await?;
+        held &= rounds_of("SQLite", all, rounds, time).await?;
     }
-    let wanted = stores.has("PostgreSQL");
-    if let Some(server) = wanted
-        .then(|| Postgres::start(Durability::Durable))
+    if let Some(server) = stores
+        .has("PostgreSQL")
+        .then(|| Postgres::start_with(Durability::Durable, &POSTGRES))
         .flatten()
     {
-        let databases: Vec<PostgresDatabase> = sizes.iter().map(|_| server.database()).collect();
+        let databases: Vec<_> = sizes.iter().map(|_| server.database()).collect();
         let mut all = Vec::new();
         for (grants, database) in sizes.iter().zip(&databases) {
-            let store = servers::grown(database, *grants).await?;
-            all.push(Grown::new("PostgreSQL", *grants, store));
+            let store = loading::postgres(database, *grants).await?;
+            let bare = Bare::Postgres(database.url().to_owned());
+            all.push(Grown::new(*grants, store, bare, Some(server.instance())));
         }
-        held &= rounds_of(all, rounds, time, Some(server.instance())).await?;
+        held &= rounds_of("PostgreSQL", all, rounds, time).await?;
     }
-    let wanted = stores.has("Redis");
-    if let Some(server) = wanted.then(|| Redis::start(Durability::Durable)).flatten() {
+    if let Some(server) = stores
+        .has("MariaDB")
+        .then(|| MariaDb::start_with(Durability::Durable, &MARIADB))
+        .flatten()
+    {
+        let databases: Vec<_> = sizes.iter().map(|_| server.database()).collect();
         let mut all = Vec::new();
-        for grants in sizes {
-            let store = redis::grown(&server, *grants).await?;
-            all.push(Grown::new("Redis", *grants, store));
+        for (grants, database) in sizes.iter().zip(&databases) {
+            let store = loading::mariadb(database, *grants).await?;
+            let bare = Bare::MariaDb(database.url().to_owned());
+            all.push(Grown::new(*grants, store, bare, Some(server.instance())));
         }
-        held &= rounds_of(all, rounds, time, Some(server.instance())).await?;
+        held &= rounds_of("MariaDB", all, rounds, time).await?;
+    }
+    if stores.has("Redis") {
+        // A server for each size: it has one table of keys for everybody.
+        let start = |_: &usize| Redis::start(Durability::Durable);
+        let servers: Vec<_> = sizes.iter().filter_map(start).collect();
+        let mut all = Vec::new();
+        for (grants, server) in sizes.iter().zip(&servers) {
+            let store = redis::grown(server, *grants).await?;
+            let bare = Bare::Redis(redis::bare_values(server, *grants).await?);
+            all.push(Grown::new(*grants, store, bare, Some(server.instance())));
+        }
+        held &= rounds_of("Redis", all, rounds, time).await?;
     }
     println!();
     Ok(held)
 }
 
 async fn rounds_of(
-    mut all: Vec<Grown>,
+    name: &str,
+    mut all: Vec<Grown<'_>>,
     rounds: usize,
     time: Duration,
-    server: Option<&Instance>,
 ) -> Fallible<bool> {
-    for _ in 0..rounds {
+    eprintln!("  {name} is filled");
+    for round in 0..rounds {
         for grown in &mut all {
-            grown.round(time, server).await?;
+            grown.round(round, time).await?;
         }
     }
     let mut held = true;
-    let Some((first, _)) = all.split_first() else {
+    let Some(first) = all.first() else {
         return Ok(held);
     };
-    let beside_bare = first.bare.is_some();
-    for grown in &all {
-        let mut cells = String::new();
-        for (mine, smallest) in [
-            (&grown.lookups, &first.lookups),
-            (&grown.exchanges, &first.exchanges),
-        ] {
-            let of = |pick: fn(&Measured) -> f64| median(mine.iter().map(pick).collect());
-            let ratio = |pick: fn(&Measured) -> f64| {
-                let pairs = mine.iter().zip(smallest);
-                median(pairs.map(|(a, b)| pick(a) / pick(b)).collect())
+    type Of = for<'a> fn(&'a Grown<'a>) -> &'a [Pair];
+    let each: [(&str, Of); 2] = [
+        ("lookup", |it| &it.lookups),
+        ("exchange", |it| &it.exchanges),
+    ];
+    for (what, of) in each {
+        let smallest = Compared::of(of(first));
+        for grown in &all {
+            let now = Compared::of(of(grown));
+            let (must, fall) = match now.bare {
+                Some(_) => (MUST, now.ratio / smallest.ratio),
+                None => (ALONE, now.rate / smallest.rate),
             };
-            let rates = ratio(|it| it.rate);
-            held &= beside_bare || rates >= MUST;
-            let (rate, cpu, cpus) = (of(|it| it.rate), of(|it| it.cpu), ratio(|it| it.cpu));
-            cells += &format!(" {rate:.0} | {rates:.2} | {cpu:.1} | {cpus:.2} |");
-        }
-        println!("| {} | {} |{cells} |", grown.name, grown.grants);
-    }
-    let mut falls = Vec::new();
-    for grown in &all {
-        let Some((_, bare)) = &grown.bare else {
-            continue;
-        };
-        let beside = |ours: &[Measured], pick: fn(&(Measured, Measured)) -> Measured| {
-            let pairs = ours.iter().zip(bare);
-            let rates = pairs.clone().map(|(a, b)| a.rate / pick(b).rate).collect();
-            let cpus = pairs.map(|(a, b)| pick(b).cpu / a.cpu).collect();
-            (median(rates), median(cpus))
-        };
-        let now = [
-            beside(&grown.lookups, |it| it.0),
-            beside(&grown.exchanges, |it| it.1),
-        ];
-        let smallest = *falls.first().unwrap_or(&now);
-        for (what, at) in [("lookup", 0), ("exchange", 1)] {
-            let (ratio, cpu) = now[at];
-            let fall = ratio / smallest[at].0;
-            held &= fall >= BESIDE;
+            held &= fall >= must;
+            let (bare, ratio, cpu) = match now.bare {
+                Some(bare) => (
+                    format!("{bare:.0}"),
+                    format!("{:.2}", now.ratio),
+                    format!("{:.2} | {:.2}", now.by_cpu, now.by_cpu / smallest.by_cpu),
+                ),
+                None => (String::new(), String::new(), " | ".to_owned()),
+            };
             println!(
-                "| {}, {what} ÷ bare | {} | {ratio:.2} | ÷ smallest {fall:.2} | must {BESIDE} | by \
-                 CPU {cpu:.2} |",
-                grown.name, grown.grants
+                "| {name} | {} | {what} | {:.0} | {bare} | {ratio} | {fall:.2} | {must} | {} | \
+                 {:.1} | {cpu} |",
+                grown.grants,
+                now.rate,
+                if fall >= must { "held" } else { "missed" },
+                now.cpu,
             );
         }
-        falls.push(now);
     }
     Ok(held)
+}
+
+/// The medians of the rounds, and those of each round's ratio.
+struct Compared {
+    rate: f64,
+    cpu: f64,
+    bare: Option<f64>,
+    ratio: f64,
+    by_cpu: f64,
+}
+
+impl Compared {
+    fn of(rounds: &[Pair]) -> Self {
+        let pairs = || {
+            let both = |(ours, bare): &Pair| Some((*ours, (*bare)?));
+            rounds.iter().filter_map(both)
+        };
+        let bare: Vec<f64> = pairs().map(|(_, bare)| bare.rate).collect();
+        Self {
+            rate: median(rounds.iter().map(|(ours, _)| ours.rate).collect()),
+            cpu: median(rounds.iter().map(|(ours, _)| ours.cpu).collect()),
+            bare: (!bare.is_empty()).then(|| median(bare)),
+            ratio: median(pairs().map(|(ours, bare)| ours.rate / bare.rate).collect()),
+            by_cpu: median(pairs().map(|(ours, bare)| bare.cpu / ours.cpu).collect()),
+        }
+    }
 }

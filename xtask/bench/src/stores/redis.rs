@@ -38,18 +38,7 @@ impl OnRedis {
         };
         let store: Store = Arc::new(RedisStorage::connect(server.url()).await?);
         fill(&store, GRANTS).await?;
-        let patient = AsyncConnectionConfig::new().set_response_timeout(None);
-        let client = Client::open(server.url())?;
-        let mut bare = client
-            .get_multiplexed_async_connection_with_config(&patient)
-            .await?;
-        for number in 0..GRANTS {
-            let value = [b"0000000000000001", &*encode(&grant(number))?].concat();
-            // Nothing is measured yet, so nothing has to wait for the disk one by one.
-            let mut many = redis::pipe();
-            many.set(key(number), value).ignore();
-            many.query_async::<()>(&mut bare).await?;
-        }
+        let bare = bare_values(&server, GRANTS).await?;
         Ok(Some(Self {
             server,
             store,
@@ -59,16 +48,7 @@ impl OnRedis {
 
     pub(crate) async fn round(&self, time: Duration, rows: &mut Rows) -> Fallible<()> {
         let server = Some(self.server.instance());
-        let bare = |work| -> Vec<Bare> {
-            let each = Share::each(CALLERS, GRANTS).into_iter();
-            let caller = |share| Bare {
-                connection: self.bare.clone(),
-                share,
-                script: Script::new(COMPARE_AND_SET),
-                work,
-            };
-            each.map(caller).collect()
-        };
+        let bare = |work| Bare::each(&self.bare, CALLERS, GRANTS, work);
         let row = Row {
             store: "Redis",
             what: "exchange",
@@ -105,11 +85,29 @@ fn key(number: usize) -> String {
     format!("bare:{number}")
 }
 
-struct Bare {
+pub(crate) struct Bare {
     connection: MultiplexedConnection,
     share: Share,
     script: Script,
     work: Work,
+}
+
+impl Bare {
+    pub(crate) fn each(
+        connection: &MultiplexedConnection,
+        callers: usize,
+        grants: usize,
+        work: Work,
+    ) -> Vec<Self> {
+        let caller = |share| Self {
+            connection: connection.clone(),
+            share,
+            script: Script::new(COMPARE_AND_SET),
+            work,
+        };
+        let each = Share::each(callers, grants).into_iter();
+        each.map(caller).collect()
+    }
 }
 
 impl Caller for Bare {
@@ -135,10 +133,31 @@ impl Caller for Bare {
     }
 }
 
-/// A store of its own for so many grants.
+/// Values for the bare callers, at least so many, and a connection to ask for them.
+pub(crate) async fn bare_values(server: &Redis, grants: usize) -> Fallible<MultiplexedConnection> {
+    const AT_ONCE: usize = 1_000;
+    let patient = AsyncConnectionConfig::new().set_response_timeout(None);
+    let client = Client::open(server.url())?;
+    let mut bare = client
+        .get_multiplexed_async_connection_with_config(&patient)
+        .await?;
+    for first in (0..grants).step_by(AT_ONCE) {
+        let mut many = redis::pipe();
+        for number in first..grants.min(first + AT_ONCE) {
+            let value = [b"0000000000000001", &*encode(&grant(number))?].concat();
+            many.set(key(number), value).ignore();
+        }
+        many.query_async::<()>(&mut bare).await?;
+    }
+    Ok(bare)
+}
+
+/// A store of its own for so many grants. While it is filled nothing waits for the disk.
 pub(crate) async fn grown(server: &Redis, grants: usize) -> Fallible<Store> {
     let settings = oauth_storage_redis::RedisSettings::new().prefix(format!("grown-{grants}"));
     let store: Store = Arc::new(RedisStorage::connect_with(server.url(), settings).await?);
+    server.run(&["CONFIG", "SET", "appendfsync", "no"]);
     ours::fill(&store, grants).await?;
+    server.run(&["CONFIG", "SET", "appendfsync", "always"]);
     Ok(store)
 }

@@ -6,10 +6,9 @@ use std::time::Duration;
 
 use oauth_storage_sql::{MySqlStorage, PostgresStorage, ServerSettings};
 use oauth_testkit::servers::{Durability, MariaDb, MariaDbDatabase, Postgres, PostgresDatabase};
-use oauth_types::env::{Clock, SystemClock};
+use sqlx::Connection;
 use sqlx::mysql::MySqlConnection;
 use sqlx::postgres::PgConnection;
-use sqlx::{AssertSqlSafe, Connection};
 
 use super::drive::{Caller, beside, drive};
 use super::ours::{Share, Store, Work, exchanges, fill, lookups, read};
@@ -18,7 +17,7 @@ use super::rows::{Row, Rows};
 use crate::Fallible;
 
 const GRANTS: usize = 10_000;
-const TENANT: &str = "default";
+pub(crate) const TENANT: &str = "default";
 
 /// A caller with a connection of its own.
 macro_rules! bare {
@@ -30,9 +29,14 @@ macro_rules! bare {
         }
 
         impl $name {
-            async fn each(url: &str, callers: usize, work: Work) -> Fallible<Vec<Self>> {
+            pub(crate) async fn each(
+                url: &str,
+                callers: usize,
+                grants: usize,
+                work: Work,
+            ) -> Fallible<Vec<Self>> {
                 let mut all = Vec::with_capacity(callers);
-                for share in Share::each(callers, GRANTS) {
+                for share in Share::each(callers, grants) {
                     let connection = <$connection>::connect(url).await?;
                     all.push(Self {
                         connection,
@@ -83,7 +87,7 @@ bare!(
 );
 
 /// A store with as many connections as there are callers.
-fn connections(callers: usize) -> ServerSettings {
+pub(crate) fn connections(callers: usize) -> ServerSettings {
     let patient = ServerSettings::new().patience(Duration::from_secs(30));
     patient.connections(callers)
 }
@@ -126,7 +130,7 @@ impl OnPostgres {
                 limit: "sqlx",
                 must: None,
             };
-            let bare = BarePostgres::each(url, *callers, Work::Exchange).await?;
+            let bare = BarePostgres::each(url, *callers, GRANTS, Work::Exchange).await?;
             let ours = exchanges(store, *callers, GRANTS);
             let (ours, bare) = beside(rows.rounds(row), ours, bare, time, server).await?;
             let pgbench = Pgbench::exchanges(url, *callers, GRANTS);
@@ -158,7 +162,7 @@ impl OnPostgres {
                 must: Some(0.9),
                 ..row
             };
-            let bare = BarePostgres::each(url, *callers, Work::Lookup).await?;
+            let bare = BarePostgres::each(url, *callers, GRANTS, Work::Lookup).await?;
             let ours = lookups(store, *callers, GRANTS);
             let (ours, bare) = beside(rows.rounds(row), ours, bare, time, server).await?;
             rows.add(row, ours, bare);
@@ -167,7 +171,7 @@ impl OnPostgres {
                 must: None,
                 ..row
             };
-            let bare = BarePostgres::each(url, *callers, Work::Reading).await?;
+            let bare = BarePostgres::each(url, *callers, GRANTS, Work::Reading).await?;
             rows.add(row, ours, drive(bare, time, server).await?);
         }
         Ok(())
@@ -215,7 +219,7 @@ impl OnMariaDb {
                 limit: "sqlx",
                 must: None,
             };
-            let bare = BareMySql::each(url, *callers, Work::Exchange).await?;
+            let bare = BareMySql::each(url, *callers, GRANTS, Work::Exchange).await?;
             let ours = exchanges(store, *callers, GRANTS);
             let (ours, bare) = beside(rows.rounds(row), ours, bare, time, server).await?;
             rows.add(row, ours, bare);
@@ -223,7 +227,7 @@ impl OnMariaDb {
                 what: "lookup",
                 ..row
             };
-            let bare = BareMySql::each(url, *callers, Work::Lookup).await?;
+            let bare = BareMySql::each(url, *callers, GRANTS, Work::Lookup).await?;
             let ours = lookups(store, *callers, GRANTS);
             let (ours, bare) = beside(rows.rounds(row), ours, bare, time, server).await?;
             rows.add(row, ours, bare);
@@ -232,75 +236,9 @@ impl OnMariaDb {
                 must: None,
                 ..row
             };
-            let bare = BareMySql::each(url, *callers, Work::Reading).await?;
+            let bare = BareMySql::each(url, *callers, GRANTS, Work::Reading).await?;
             rows.add(row, ours, drive(bare, time, server).await?);
         }
         Ok(())
     }
-}
-
-/// A PostgreSQL store in a database of its own with so many grants, loaded past the store.
-pub(crate) async fn grown(database: &PostgresDatabase, grants: usize) -> Fallible<Store> {
-    const AT_ONCE: usize = 2_000;
-    let store = PostgresStorage::connect_with(database.url(), connections(8)).await?;
-    let mut connection = PgConnection::connect(database.url()).await?;
-    for first in (0..grants).step_by(AT_ONCE) {
-        let some: Vec<_> = (first..grants.min(first + AT_ONCE))
-            .map(super::ours::grant)
-            .collect();
-        let mut docs = Vec::with_capacity(some.len());
-        for grant in &some {
-            docs.push(String::from_utf8(oauth_storage::record::encode(grant)?)?);
-        }
-        let ids: Vec<_> = some.iter().map(|grant| grant.id.to_string()).collect();
-        let people: Vec<_> = some
-            .iter()
-            .map(|it| it.subject.as_str().to_owned())
-            .collect();
-        let client = some[0].client_id.as_str().to_owned();
-        let insert = sqlx::query(
-            "INSERT INTO grants SELECT $1, id, 1, subject, $2, 4000090000, doc \
-             FROM unnest($3::text[], $4::text[], $5::text[]) AS t (id, subject, doc)",
-        );
-        let insert = insert
-            .bind(TENANT)
-            .bind(client)
-            .bind(ids)
-            .bind(people)
-            .bind(docs);
-        insert.execute(&mut connection).await?;
-    }
-    sqlx::query("VACUUM ANALYZE grants")
-        .execute(&mut connection)
-        .await?;
-    Ok(Arc::new(store))
-}
-
-/// Adds expired grants until there are so many or the time is up, as copies of one that is there.
-pub(crate) async fn expire(
-    database: &PostgresDatabase,
-    number: usize,
-    time: Duration,
-) -> Fallible<usize> {
-    const AT_ONCE: usize = 25_000;
-    let mut connection = PgConnection::connect(database.url()).await?;
-    let expired = SystemClock.now().as_unix() - 1_000_000;
-    let until = tokio::time::Instant::now() + time;
-    let mut made = 0;
-    while made < number && tokio::time::Instant::now() < until {
-        let last = number.min(made + AT_ONCE);
-        let copy = format!(
-            "INSERT INTO grants SELECT tenant, md5(n::text), 1, subject, client, {expired} - n % 500000, doc \
-             FROM (SELECT * FROM grants ORDER BY id DESC LIMIT 1) one, generate_series({made} + 1, {last}) n"
-        );
-        sqlx::query(AssertSqlSafe(copy))
-            .execute(&mut connection)
-            .await?;
-        made = last;
-    }
-    sqlx::query("VACUUM ANALYZE grants")
-        .execute(&mut connection)
-        .await?;
-    sqlx::query("CHECKPOINT").execute(&mut connection).await?;
-    Ok(made)
 }
