@@ -29,7 +29,7 @@ mod file;
 #[cfg(feature = "keyring")]
 mod keyring;
 mod loopback;
-#[cfg(all(test, unix))]
+#[cfg(unix)]
 mod stories;
 mod terminal;
 

@@ -1,5 +1,6 @@
 //! What every store of credentials has to do, told once. Each story opens the store anew for
 //! everybody who takes part, as processes do.
+#![cfg(test)]
 
 use std::fs;
 use std::path::PathBuf;
