@@ -68,6 +68,14 @@ pub(crate) const BACKENDS: &[Backend] = &[
         home: None,
         program: Some(("mariadbd", "mariadb-server")),
     },
+    // Keeps a client's credentials, not a server's records. The bus that it needs comes with it.
+    Backend {
+        name: "keyring",
+        store: Store::Always,
+        marks: &["keyring"],
+        home: None,
+        program: Some(("gnome-keyring-daemon", "gnome-keyring")),
+    },
     Backend {
         name: "composed",
         store: Store::Always,

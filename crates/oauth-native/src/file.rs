@@ -1,7 +1,7 @@
 //! Credentials in a file, shared by processes.
 
-mod lock;
-mod replace;
+pub(crate) mod lock;
+pub(crate) mod replace;
 
 use std::fs;
 use std::io::{self, Read};
@@ -160,7 +160,7 @@ impl CredentialStore for FileStore {
     }
 
     async fn lock(&self, key: &StoreKey) -> Result<StoreLock, StoreError> {
-        let held = lock::wait(&self.place.locks, &lock::name_of(key.as_str())).await;
+        let held = lock::wait(&self.place.locks, &lock::digest_of(key.as_str())).await;
         let held = held.map_err(|cause| StoreError::new("cannot be locked", cause))?;
         Ok(StoreLock::held_by(held))
     }

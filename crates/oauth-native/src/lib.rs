@@ -4,6 +4,10 @@
 //! this computer, or from what they paste where the browser cannot come back. [`Terminal`] shows a
 //! code to type in elsewhere. [`FileStore`] keeps credentials in a file that only its owner can read,
 //! replaces it whole, and shares it among processes: of many that hold one refresh token, one uses it.
+//! `KeyringStore` does the same with the operating system's keyring.
+//!
+//! **Features.** `keyring`: `KeyringStore`, over the login keychain of macOS, the Credential Manager of
+//! Windows, and the Secret Service of other Unix desktops. Off by default: it brings a D-Bus client.
 //!
 //! **Absences.** No embedded web view (CL-AUTHZ-13), no handler of signals: whoever drops the future of
 //! a sign-in has broken it off, and nothing listens any more. Needs a tokio runtime with I/O and time.
@@ -22,9 +26,15 @@
 //! ```
 
 mod file;
+#[cfg(feature = "keyring")]
+mod keyring;
 mod loopback;
+#[cfg(unix)]
+mod stories;
 mod terminal;
 
 pub use file::{FileStore, FileStoreError};
+#[cfg(feature = "keyring")]
+pub use keyring::{KeyringError, KeyringStore};
 pub use loopback::{Loopback, Notice};
 pub use terminal::Terminal;

@@ -33,6 +33,7 @@ use std::process::Command;
 
 mod fresh;
 mod instance;
+mod keyring;
 mod mariadb;
 mod postgres;
 mod proxy;
@@ -40,6 +41,7 @@ mod redis;
 
 pub use self::fresh::{Fresh, Kind};
 pub use self::instance::{Instance, Recipe};
+pub use self::keyring::{KEYRING_PASSWORD, within_keyring_session};
 pub use self::mariadb::{MariaDb, MariaDbDatabase};
 pub use self::postgres::{Postgres, PostgresDatabase};
 pub use self::proxy::{Passing, Proxy};

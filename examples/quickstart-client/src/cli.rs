@@ -35,10 +35,11 @@ pub(crate) struct Flags {
     /// Revoke and forget the tokens, and do nothing else.
     #[arg(long, conflicts_with = "call")]
     pub(crate) sign_out: bool,
-    /// Where registrations and tokens are kept, for the next run and for others that share them.
+    /// Where registrations and tokens are kept, for the next run and for others that share them: a
+    /// file, or `keyring` for the operating system's (where this is built with the feature `keyring`).
     #[arg(
         long,
-        value_name = "FILE",
+        value_name = "FILE|keyring",
         default_value = ".quickstart-client/credentials.json"
     )]
     pub(crate) credentials: PathBuf,

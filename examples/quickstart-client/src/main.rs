@@ -1,6 +1,7 @@
 //! An MCP client that finds out how to sign in, does it, and calls the tools of a server.
 
 mod cli;
+mod credentials;
 mod report;
 
 use std::process::ExitCode;
@@ -9,7 +10,7 @@ use clap::Parser;
 use oauth_client::types::Scope;
 use oauth_client::{Client, ClientConfig, Grant, Ports, SignedOut};
 use oauth_hyper::ClientTransport;
-use oauth_native::{FileStore, Loopback, Terminal};
+use oauth_native::{Loopback, Terminal};
 use oauth_reqwest::Authorized;
 use oauth_types::env::{OsEntropy, SystemClock};
 use quickstart_client::headless::Headless;
@@ -92,8 +93,8 @@ fn client(flags: &Flags, report: Report) -> Result<Client, Failure> {
         config = config.grant(Grant::Device);
     }
     let transport = ClientTransport::new()?.proxies_of_environment()?;
-    let ports = Ports::new(transport, SystemClock, OsEntropy)
-        .store(FileStore::open(&flags.credentials)?)
+    let ports = Ports::new(transport, SystemClock, OsEntropy);
+    let ports = credentials::kept_in(&flags.credentials, ports)?
         .observer(move |step: &oauth_client::Step<'_>| report.step(step))
         .device(Terminal);
     let ports = if flags.headless {

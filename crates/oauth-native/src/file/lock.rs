@@ -16,7 +16,7 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(2), Duration::from_m
 /// The operating system gives it up when the process that holds it ends, so none is ever stale. It is
 /// tried again and again: a thread that waits in the kernel could not be told to stop. The file is
 /// never removed, since somebody may hold its lock who opened it before.
-pub(super) async fn wait(folder: &Path, name: &str) -> Result<File, FileStoreError> {
+pub(crate) async fn wait(folder: &Path, name: &str) -> Result<File, FileStoreError> {
     let path = folder.join(name);
     let mut options = OpenOptions::new();
     options.create(true).truncate(false).write(true);
@@ -33,9 +33,10 @@ pub(super) async fn wait(folder: &Path, name: &str) -> Result<File, FileStoreErr
     }
 }
 
-/// The name of a value's lock: keys hold addresses, which are no file names.
-pub(super) fn name_of(key: &str) -> String {
-    let digest = Sha256::digest(key.as_bytes());
+/// Stands for a text in the names of locks, since keys hold addresses, which are no file names: 32
+/// hexadecimal digits.
+pub(crate) fn digest_of(text: &str) -> String {
+    let digest = Sha256::digest(text.as_bytes());
     digest[..16]
         .iter()
         .map(|byte| format!("{byte:02x}"))

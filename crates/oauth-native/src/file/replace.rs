@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::{FileStoreError, failed};
 
 /// Makes a folder that only its owner can enter, and those above it. One that is there stays as it is.
-pub(super) fn make_folder(folder: &Path) -> Result<(), FileStoreError> {
+pub(crate) fn make_folder(folder: &Path) -> Result<(), FileStoreError> {
     if folder.as_os_str().is_empty() || folder.is_dir() {
         return Ok(());
     }

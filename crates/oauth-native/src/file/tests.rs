@@ -1,35 +1,7 @@
 use std::os::unix::fs::PermissionsExt;
-use std::time::Duration;
-
-use oauth_client::types::{Issuer, ResourceUri};
 
 use super::*;
-
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("native-{name}-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&path);
-        Self(path)
-    }
-
-    fn file(&self) -> PathBuf {
-        self.0.join("deep/credentials.json")
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-fn key(host: &str) -> StoreKey {
-    let issuer = Issuer::parse(&format!("https://{host}")).unwrap();
-    let resource = ResourceUri::parse("https://mcp.example/mcp").unwrap();
-    StoreKey::credentials(&issuer, &resource, "")
-}
+use crate::stories::{self, Folder, all_of, key};
 
 fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o777
@@ -69,11 +41,6 @@ async fn credentials_are_their_owners_alone() {
         "{}",
         all_of(&refused)
     );
-}
-
-fn all_of(error: &dyn std::error::Error) -> String {
-    let cause = error.source().map(all_of);
-    format!("{error}: {}", cause.unwrap_or_default())
 }
 
 /// What another version wrote beside ours stays.
@@ -136,34 +103,19 @@ async fn half_a_file_of_the_dead_is_replaced() {
 #[tokio::test(flavor = "multi_thread")]
 async fn changes_at_once_are_all_kept() {
     let folder = Folder::new("at-once");
-    let mut all = tokio::task::JoinSet::new();
-    for number in 0..16 {
-        let store = FileStore::open(folder.file()).unwrap();
-        all.spawn(async move {
-            let key = key(&format!("as{number}.example"));
-            store.save(&key, &SecretText::new("v")).await.unwrap();
-        });
-    }
-    all.join_all().await;
-    let text = fs::read_to_string(folder.file()).unwrap();
-    let document: Value = serde_json::from_str(&text).unwrap();
-    assert_eq!(document["values"].as_object().unwrap().len(), 16);
+    stories::changes_at_once_are_all_kept(|| FileStore::open(folder.file()).unwrap()).await;
 }
 
 /// CL-TOK-7: one holds a lock, others wait; other keys do not; whoever stops waiting leaves nothing.
 #[tokio::test]
 async fn a_lock_is_held_by_one() {
     let folder = Folder::new("lock");
-    let (one, other) = (
-        FileStore::open(folder.file()).unwrap(),
-        FileStore::open(folder.file()).unwrap(),
-    );
-    let key = key("as.example");
-    let held = one.lock(&key).await.unwrap();
-    let waited = tokio::time::timeout(Duration::from_millis(200), other.lock(&key)).await;
-    assert!(waited.is_err(), "two hold one lock");
-    let elsewhere = other.lock(&self::key("other.example")).await.unwrap();
-    drop((held, elsewhere));
-    let soon = tokio::time::timeout(Duration::from_secs(5), other.lock(&key)).await;
-    let _held = soon.unwrap().unwrap();
+    stories::a_lock_is_held_by_one(|| FileStore::open(folder.file()).unwrap()).await;
+}
+
+/// What was saved last is what everybody loads, however long it is.
+#[tokio::test]
+async fn what_one_saves_the_other_loads() {
+    let folder = Folder::new("other");
+    stories::what_one_saves_the_other_loads(|| FileStore::open(folder.file()).unwrap()).await;
 }

@@ -1,4 +1,5 @@
-//! Many processes share one file of credentials, whose access token ends every other second.
+//! Many processes share one file of credentials, or one keyring, whose access token ends every other
+//! second.
 //!
 //! `STORM_SECONDS` says for how long: ten by default, which is enough to see a race several times over;
 //! a minute before a release.
@@ -6,8 +7,9 @@
 mod server;
 
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use oauth_client::types::{Issuer, ResourceUri};
@@ -27,12 +29,54 @@ fn seconds() -> u64 {
     told.map_or(10, |text| text.parse().expect("STORM_SECONDS"))
 }
 
-fn client(server: &str, file: &Path) -> Client {
-    let config = ClientConfig::new(server, "Storm").unwrap();
-    let ports = Ports::new(ClientTransport::new().unwrap(), SystemClock, OsEntropy)
-        .store(FileStore::open(file).unwrap());
-    Client::new(config, ports)
+/// Where they keep what they share.
+#[derive(Clone)]
+enum Kept {
+    File(PathBuf),
+    /// The session's keyring, and this folder for the locks.
+    #[cfg(feature = "keyring")]
+    Keyring(PathBuf),
 }
+
+impl Kept {
+    /// As another process was told by [`again`].
+    fn told() -> Self {
+        let place = std::env::var_os("STORM_PLACE").unwrap().into();
+        match std::env::var("STORM_KEPT").unwrap().as_str() {
+            #[cfg(feature = "keyring")]
+            "keyring" => Self::Keyring(place),
+            _ => Self::File(place),
+        }
+    }
+
+    fn tell(&self, command: &mut Command) {
+        let (kept, place) = match self {
+            Self::File(file) => ("file", file),
+            #[cfg(feature = "keyring")]
+            Self::Keyring(locks) => ("keyring", locks),
+        };
+        command.env("STORM_KEPT", kept).env("STORM_PLACE", place);
+    }
+
+    fn open(&self) -> Arc<dyn CredentialStore> {
+        match self {
+            Self::File(file) => Arc::new(FileStore::open(file).unwrap()),
+            #[cfg(feature = "keyring")]
+            Self::Keyring(locks) => {
+                Arc::new(oauth_native::KeyringStore::open("storm.example", locks).unwrap())
+            }
+        }
+    }
+
+    fn ports(&self) -> Ports {
+        let mut ports = Ports::new(ClientTransport::new().unwrap(), SystemClock, OsEntropy);
+        ports.store = self.open();
+        ports
+    }
+}
+
+/// One storm at a time: both count on seconds.
+static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 /// CL-TOK-7: twenty processes, one refresh for each time the token ends, also after one was killed
 /// while it held the lock. The server closes the grant when a refresh token comes twice, so that one
@@ -41,30 +85,43 @@ fn client(server: &str, file: &Path) -> Client {
 async fn of_many_processes_one_refreshes() {
     if let Ok(role) = std::env::var("STORM_ROLE") {
         let server = std::env::var("STORM_SERVER").unwrap();
-        let file = PathBuf::from(std::env::var_os("STORM_FILE").unwrap());
         return match role.as_str() {
-            "works" => works(&server, &file).await,
-            _ => holds(&server, &file).await,
+            "works" => works(&server, &Kept::told()).await,
+            _ => holds(&server, &Kept::told()).await,
         };
     }
+    let _alone = ALONE.lock().await;
+    storm(|folder| Kept::File(folder.join("credentials.json"))).await;
+}
+
+/// CL-TOK-7: the same where a keyring keeps the credentials, which has no locks.
+#[cfg(feature = "keyring")]
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_processes_with_one_keyring_one_refreshes() {
+    let _alone = ALONE.lock().await;
+    let name = "of_many_processes_with_one_keyring_one_refreshes";
+    if oauth_testkit::servers::within_keyring_session(name) {
+        storm(|folder| Kept::Keyring(folder.join("locks"))).await;
+    }
+}
+
+async fn storm(kept: impl FnOnce(&std::path::Path) -> Kept) {
     let folder = std::env::temp_dir().join(format!("storm-{}", std::process::id()));
     let _ = std::fs::remove_dir_all(&folder);
-    let file = folder.join("credentials.json");
+    let kept = kept(&folder);
     let server = Server::start();
 
     let config = ClientConfig::new(&server.mcp(), "Storm").unwrap();
-    let ports = Ports::new(ClientTransport::new().unwrap(), SystemClock, OsEntropy)
-        .store(FileStore::open(&file).unwrap())
-        .user_agent(Headless::new().unwrap());
+    let ports = kept.ports().user_agent(Headless::new().unwrap());
     let first = Client::new(config, ports);
     first.sign_in(&BearerChallenge::default()).await.unwrap();
 
     let mut workers: Vec<Child> = (0..PROCESSES)
-        .map(|_| again("works", &server.mcp(), &file))
+        .map(|_| again("works", &server.mcp(), &kept))
         .collect();
     tokio::time::sleep(LIFETIME).await;
     let before = server.refreshes();
-    killed_while_it_holds(&server, &file).await;
+    killed_while_it_holds(&server, &kept).await;
     let ended = tokio::task::spawn_blocking(move || {
         let ended = workers.iter_mut().map(|worker| {
             let said = worker.stdout.take().unwrap();
@@ -97,12 +154,13 @@ async fn of_many_processes_one_refreshes() {
         "{refreshes} refreshes in {} s",
         seconds()
     );
+    println!("{refreshes} refreshes in {} s", seconds());
     let _ = std::fs::remove_dir_all(&folder);
 }
 
 /// A process takes the lock under which the others refresh, waits until the token has ended, and dies.
-async fn killed_while_it_holds(server: &Server, file: &Path) {
-    let mut holder = again("holds", &server.mcp(), file);
+async fn killed_while_it_holds(server: &Server, kept: &Kept) {
+    let mut holder = again("holds", &server.mcp(), kept);
     let stdout = holder.stdout.take().unwrap();
     let held = tokio::task::spawn_blocking(move || {
         let mut lines = BufReader::new(stdout).lines().map_while(Result::ok);
@@ -121,20 +179,22 @@ async fn killed_while_it_holds(server: &Server, file: &Path) {
 }
 
 /// This very test, as another process, in which it plays a part.
-fn again(as_what: &str, server: &str, file: &Path) -> Child {
-    Command::new(std::env::current_exe().unwrap())
+fn again(as_what: &str, server: &str, kept: &Kept) -> Child {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    kept.tell(&mut command);
+    command
         .args(["--exact", "of_many_processes_one_refreshes", "--nocapture"])
         .env("STORM_ROLE", as_what)
         .env("STORM_SERVER", server)
-        .env("STORM_FILE", file)
         .stdout(Stdio::piped())
         .spawn()
         .unwrap()
 }
 
 /// One of the many.
-async fn works(server: &str, file: &Path) {
-    let http = Authorized::new(reqwest::Client::new(), client(server, file));
+async fn works(server: &str, kept: &Kept) {
+    let client = Client::new(ClientConfig::new(server, "Storm").unwrap(), kept.ports());
+    let http = Authorized::new(reqwest::Client::new(), client);
     let ends = tokio::time::Instant::now() + Duration::from_secs(seconds());
     while tokio::time::Instant::now() < ends {
         let answer = http.send(http.inner().get(server)).await.unwrap();
@@ -144,8 +204,8 @@ async fn works(server: &str, file: &Path) {
 }
 
 /// The one that dies.
-async fn holds(server: &str, file: &Path) {
-    let store = FileStore::open(file).unwrap();
+async fn holds(server: &str, kept: &Kept) {
+    let store = kept.open();
     let resource = ResourceUri::parse(server).unwrap();
     let issuer = Issuer::parse(server.trim_end_matches("/mcp")).unwrap();
     let key = StoreKey::credentials(&issuer, &resource, "");
