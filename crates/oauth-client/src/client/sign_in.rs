@@ -246,12 +246,14 @@ impl Client {
         };
         let ask = Ask::new(redirect_uri, &discovered.resource, chosen.as_ref());
         let entropy = &*self.shared.ports.entropy;
-        let (url, pending) = authorize(server, &identity, ask, entropy)?;
+        let (url, mut pending) = authorize(server, &identity, ask, entropy)?;
+        pending.connection = Some(self.binding_key().as_str().to_owned());
         Ok(Begun { url, pending })
     }
 
-    /// The second half: `query` is what the person came back with. The server and its endpoints
-    /// have to be the very ones that the first half was bound to (CL-AUTHZ-16).
+    /// The second half: `query` is what the person came back with. This client has to be for the same
+    /// server and owner as the one of the first half, and the authorization server and its endpoints
+    /// have to be the very ones that it was bound to (CL-AUTHZ-16).
     ///
     /// # Errors
     /// See [`ClientError`].
@@ -260,6 +262,10 @@ impl Client {
         pending: PendingAuthorization,
         query: &str,
     ) -> Result<AccessToken, ClientError> {
+        if pending.connection.as_deref() != Some(self.binding_key().as_str()) {
+            let url = crate::hop::Address::of(&pending.authorization_endpoint);
+            return Err(AuthorizationError::Elsewhere { url }.into());
+        }
         let code = pending.read(query)?;
         self.load().await?;
         let _flight = self.shared.flight.lock().await;
