@@ -1,6 +1,7 @@
 //! What to do when the protected server says no.
 
 use http::StatusCode;
+use oauth_types::Scope;
 
 use super::renew::Renewed;
 use super::{AccessToken, Client};
@@ -8,7 +9,6 @@ use crate::challenge::BearerChallenge;
 use crate::error::ClientError;
 use crate::observer::Step;
 use crate::scope::step_up;
-use crate::step_up::StepUps;
 
 /// How a protected server refused a request.
 #[derive(Debug)]
@@ -50,6 +50,17 @@ impl<'a> Rejection<'a> {
         self.before = before;
         self
     }
+}
+
+/// More scope than before.
+#[derive(Clone, Copy)]
+pub(super) struct Wider<'a> {
+    /// All that is asked for.
+    pub(super) scope: &'a Scope,
+    /// What it is for.
+    operation: &'a str,
+    /// What that lacks.
+    challenged: &'a Scope,
 }
 
 impl Client {
@@ -139,24 +150,31 @@ impl Client {
         let held = self.shared.held();
         let credentials = held.as_ref().unwrap_or(&presented.credentials);
         let before = [credentials.requested.as_ref(), credentials.scope.as_ref()];
-        let wanted = step_up(before, challenged);
-        let tried = self
-            .shared
-            .state()
-            .step_ups
-            .try_once(rejection.operation, challenged);
-        if let Err(times) = tried {
-            debug_assert!(times >= StepUps::MOST);
-            return Err(ClientError::StepUpLimit {
-                scope: challenged.clone(),
-                times,
-            });
-        }
-        self.shared.tell(&Step::StepUp { scope: &wanted });
+        let wider = Wider {
+            scope: &step_up(before, challenged),
+            operation: rejection.operation,
+            challenged,
+        };
         // Refreshing cannot widen a grant: this is a new authorization.
         let before = Some(std::sync::Arc::clone(&presented.credentials));
-        self.authorize(&rejection.challenge, Some(&wanted), before)
+        self.authorize(&rejection.challenge, Some(wider), before)
             .await
             .map(Some)
+    }
+
+    /// Counts one more step-up, whose turn it is.
+    pub(super) fn step_up_once(&self, wider: Wider<'_>) -> Result<(), ClientError> {
+        let Wider {
+            scope,
+            operation,
+            challenged,
+        } = wider;
+        let tried = self.shared.state().step_ups.try_once(operation, challenged);
+        tried.map_err(|times| ClientError::StepUpLimit {
+            scope: challenged.clone(),
+            times,
+        })?;
+        self.shared.tell(&Step::StepUp { scope });
+        Ok(())
     }
 }

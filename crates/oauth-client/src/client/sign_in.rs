@@ -6,6 +6,7 @@ use oauth_types::{Lifetime, Scope};
 
 use super::identity::client_is_unknown;
 use super::issue::Target;
+use super::reject::Wider;
 use super::{AccessToken, Client, Shared};
 use crate::agent::UserAgentError;
 use crate::authentication::{ClientIdentity, Provenance};
@@ -45,14 +46,15 @@ impl Client {
     }
 
     /// As [`Self::sign_in`], unless somebody else got another token than `before` meanwhile.
-    /// `scope` is what is asked for in place of what discovery would choose.
+    /// `wider` is what is asked for in place of what discovery would choose.
     pub(super) async fn authorize(
         &self,
         challenge: &BearerChallenge,
-        scope: Option<&Scope>,
+        wider: Option<Wider<'_>>,
         before: Option<Arc<crate::store::Credentials>>,
     ) -> Result<AccessToken, ClientError> {
         let _flight = self.shared.flight.lock().await;
+        let scope = wider.map(|wider| wider.scope);
         if let Some(token) = self.got_meanwhile(&before, scope).await? {
             return Ok(token);
         }
@@ -62,6 +64,10 @@ impl Client {
             return Ok(token);
         }
         let discovered = self.discover(challenge).await?;
+        // Whoever waited for others has not tried anything.
+        if let Some(wider) = wider {
+            self.step_up_once(wider)?;
+        }
         self.found(&discovered).await?;
         let chosen = match scope {
             Some(scope) => Some(scope.clone()),
