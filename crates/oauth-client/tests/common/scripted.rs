@@ -91,6 +91,11 @@ impl Web {
         self
     }
 
+    /// What is answered to this next.
+    pub fn answer_to(&self, line: &str) -> Said {
+        self.said.lock().unwrap()[line][0].clone()
+    }
+
     pub fn asked(&self) -> Vec<Asked> {
         self.asked.lock().unwrap().clone()
     }
