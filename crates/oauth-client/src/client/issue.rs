@@ -126,7 +126,6 @@ impl Client {
         {
             // They are good whether or not they can be saved.
             let mut state = self.shared.state();
-            state.loaded = true;
             state.credentials = Some(Arc::clone(&credentials));
             state.binding = Some(binding.clone());
         }
@@ -136,6 +135,7 @@ impl Client {
         }
         self.write(&self.binding_key(), &binding).await?;
         self.shared.tell(&Step::Issued {
+            state.unsaved = true;
             scope: credentials.scope.as_ref(),
             expires_in: credentials
                 .expires_at
@@ -143,6 +143,7 @@ impl Client {
             refreshable: credentials.refresh_token.is_some(),
         });
         Ok(AccessToken { credentials })
+        self.shared.state().unsaved = false;
     }
 
     /// Takes note of what was discovered. A server that has another authorization server than
@@ -176,7 +177,7 @@ impl Client {
         issuer: &Issuer,
         resource: &ResourceUri,
     ) -> Result<(), ClientError> {
-        self.shared.state().credentials = None;
+        self.shared.hold(None);
         let key = self.credentials_key(issuer, resource);
         let _lock = self.shared.ports.store.lock(&key).await?;
         Ok(self.shared.ports.store.remove(&key).await?)

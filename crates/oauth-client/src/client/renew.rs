@@ -97,10 +97,14 @@ impl Client {
         binding: &Binding,
         server: &ServerMetadata,
     ) -> Result<Renewed, ClientError> {
-        let Some(stored) = self.adoptable(binding).await? else {
-            // Somebody who shares the store signed out.
-            self.shared.state().credentials = None;
-            return Ok(Renewed::Spent);
+        let stored = match self.adoptable(binding).await? {
+            Some(stored) => stored,
+            None if self.shared.state().unsaved => Arc::clone(held),
+            None => {
+                // Somebody who shares the store signed out.
+                self.shared.hold(None);
+                return Ok(Renewed::Spent);
+            }
         };
         if !same(&stored, held) && self.shared.is_fresh(&stored) {
             return Ok(Renewed::Yes(self.adopt(stored)));
@@ -153,28 +157,27 @@ impl Client {
     async fn adoptable(&self, binding: &Binding) -> Result<Option<Arc<Credentials>>, ClientError> {
         let key = self.credentials_key(&binding.issuer, &binding.resource);
         let stored = self.read::<Credentials>(&key).await?;
-        let theirs = stored.filter(|stored| {
-            stored.issuer == binding.issuer && stored.resource == binding.resource
-        });
-        Ok(theirs.map(Arc::new))
+        Ok(stored
+            .filter(|stored| self.shared.counts(stored, binding))
+            .map(Arc::new))
     }
 
     /// Uses what somebody else got.
     pub(super) fn adopt(&self, credentials: Arc<Credentials>) -> AccessToken {
-        self.shared.state().credentials = Some(Arc::clone(&credentials));
+        self.shared.hold(Some(Arc::clone(&credentials)));
         self.shared.tell(&Step::Adopted);
         AccessToken { credentials }
     }
 
     /// The refresh token is worth nothing any more. The caller holds the store's lock.
     async fn spent(&self, binding: &Binding) -> Result<Renewed, ClientError> {
-        self.shared.state().credentials = None;
+        self.shared.hold(None);
         let key = self.credentials_key(&binding.issuer, &binding.resource);
         self.shared.ports.store.remove(&key).await?;
         Ok(Renewed::Spent)
     }
 
-    /// Saves renewed tokens before they are used. The caller holds the store's lock.
+    /// Saves renewed tokens. The caller holds the store's lock.
     async fn keep_renewed(
         &self,
         binding: &Binding,
@@ -182,10 +185,15 @@ impl Client {
     ) -> Result<AccessToken, ClientError> {
         let credentials = Arc::new(renewed);
         let key = self.credentials_key(&binding.issuer, &binding.resource);
-        let saved = self.write(&key, &*credentials).await;
-        // They are good whether or not they could be saved, and what they replace is not.
-        self.shared.state().credentials = Some(Arc::clone(&credentials));
-        saved?;
+        {
+            // They are good whether or not they can be saved, and what they replace is not: also for
+            // whoever comes after one that was dropped meanwhile.
+            let mut state = self.shared.state();
+            state.credentials = Some(Arc::clone(&credentials));
+            state.unsaved = true;
+        }
+        self.write(&key, &*credentials).await?;
+        self.shared.state().unsaved = false;
         let end = credentials.expires_at;
         self.shared.tell(&Step::Refreshed {
             expires_in: end.map(|end| end.since(credentials.received_at)),

@@ -32,10 +32,15 @@ impl Client {
         self.load().await?;
         let _flight = self.shared.flight.lock().await;
         let (binding, stored) = self.stored().await?;
-        let held = self.shared.held();
+        let (held, bound) = {
+            let state = self.shared.state();
+            (state.credentials.clone(), state.binding.clone())
+        };
+        // What could not be saved is given back, too.
+        let binding = binding.or(bound);
         let held = stored.or_else(|| held.map(|held| (*held).clone()));
         let (Some(binding), Some(held)) = (binding, held) else {
-            self.shared.state().credentials = None;
+            self.shared.hold(None);
             return Ok(SignedOut::Nothing);
         };
         let forgotten = self.forget(&binding.issuer, &binding.resource).await;
