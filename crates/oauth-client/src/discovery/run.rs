@@ -121,6 +121,10 @@ impl Search<'_> {
             if let Some(server) = self.server(&issuer, within).await {
                 return Ok((Some(metadata), server));
             }
+            // The one of before is out of order: that is no reason to give up what it has issued.
+            if preferred == Some(&issuer) && self.report.0.last().is_some_and(Attempt::may_pass) {
+                break;
+            }
         }
         Err(DiscoveryFailure::NoServerUsable)
     }
