@@ -47,8 +47,8 @@ impl Client {
         match self.renew_in(flight, &held).await {
             Ok(Renewed::Yes(token)) => Ok(Some(token)),
             Ok(Renewed::Spent) => Ok(None),
-            // CL-TOK-12: an outage takes nothing away.
-            Err(error) if error.is_temporary() && good() => {
+            // CL-TOK-12: whatever keeps it from being renewed takes nothing away.
+            Err(_) if good() => {
                 let credentials = Arc::clone(&held);
                 Ok(Some(AccessToken { credentials }))
             }
