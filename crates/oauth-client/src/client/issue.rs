@@ -79,8 +79,16 @@ impl Client {
     }
 
     pub(super) async fn ask_for_tokens(&self, prepared: &Prepared) -> Result<Tokens, HopError> {
-        let response = self.send(prepared, "a bearer token").await?;
-        prepared.tokens(&response)
+        let answered = self.send(prepared, "a bearer token").await;
+        let tokens = answered.and_then(|response| prepared.tokens(&response));
+        if tokens
+            .as_ref()
+            .is_err_and(|error| error.refusal().is_none())
+        {
+            // No word of OAuth: the endpoint may have moved, so its metadata are read again.
+            self.shared.state().server = None;
+        }
+        tokens
     }
 
     /// What new tokens mean. A scope that is not told is the one that was asked for (OAuth 2.1
@@ -127,6 +135,7 @@ impl Client {
             // They are good whether or not they can be saved.
             let mut state = self.shared.state();
             state.credentials = Some(Arc::clone(&credentials));
+            state.unsaved = true;
             state.binding = Some(binding.clone());
         }
         {
@@ -134,8 +143,8 @@ impl Client {
             self.write(&key, &*credentials).await?;
         }
         self.write(&self.binding_key(), &binding).await?;
+        self.shared.state().unsaved = false;
         self.shared.tell(&Step::Issued {
-            state.unsaved = true;
             scope: credentials.scope.as_ref(),
             expires_in: credentials
                 .expires_at
@@ -143,7 +152,6 @@ impl Client {
             refreshable: credentials.refresh_token.is_some(),
         });
         Ok(AccessToken { credentials })
-        self.shared.state().unsaved = false;
     }
 
     /// Takes note of what was discovered. A server that has another authorization server than
