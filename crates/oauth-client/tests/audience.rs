@@ -60,6 +60,7 @@ fn begin(client: &Client) -> (oauth_client::PendingAuthorization, String) {
     let (_, query) = begun.url.split_once('?').unwrap();
     let mut sent = form_urlencoded::parse(query.as_bytes());
     let (_, state) = sent.find(|(name, _)| name == "state").unwrap();
+    assert!(!format!("{begun:?}").contains(&*state), "{begun:?}");
     (begun.pending, format!("code=the-code&state={state}"))
 }
 

@@ -1,5 +1,6 @@
 //! A person signs in.
 
+use std::fmt;
 use std::sync::Arc;
 
 use oauth_types::{Lifetime, Scope};
@@ -24,13 +25,22 @@ use crate::token::{self, Caller};
 
 /// A sign-in that a program carries out itself: where the person is to be sent, and what their
 /// answer will be held against.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Begun {
     /// Where the person is to be sent. Not for logs.
     pub url: String,
     /// What [`Client::finish`] needs, to be kept under this person's own login.
     pub pending: PendingAuthorization,
+}
+
+impl fmt::Debug for Begun {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Begun")
+            .field("url", &crate::hop::Address::of(&self.url))
+            .field("pending", &self.pending)
+            .finish()
+    }
 }
 
 impl Client {
