@@ -55,6 +55,10 @@ struct State {
     credentials: Option<Arc<Credentials>>,
     /// Whether these could not be saved (yet), so that what the store holds is older.
     unsaved: bool,
+    /// Until when a token that is good is not renewed, since that has just failed.
+    pause: Option<Timestamp>,
+    /// Whether a person signed in for these and the protected server has not taken them yet.
+    unproven: bool,
     step_ups: StepUps,
 }
 

@@ -233,3 +233,70 @@ fn what_was_not_revoked_is_not_said_to_be() {
     let said = block_on(client.sign_out()).unwrap();
     assert!(matches!(said, SignedOut::Failed(_)), "{said:?}");
 }
+
+/// CL-TOK-12: while a server cannot renew a token that is still good, it is not asked again with every
+/// request.
+#[test]
+fn a_server_out_of_order_is_left_alone_for_a_while() {
+    let scene = Scene::new(Web::usual());
+    let client = scene.client(|config| config);
+    sign_in(&client).unwrap();
+    scene.clock.advance(Lifetime::seconds(3550));
+    let asked = || {
+        let lines = scene.web.lines();
+        lines.iter().filter(|line| *line == TOKEN).count()
+    };
+    scene.web.put(TOKEN, Said::status(503));
+    for (pause, expected) in [(0, 2), (1, 2), (8, 2), (1, 3)] {
+        scene.clock.advance(Lifetime::seconds(pause));
+        assert!(block_on(client.access_token()).unwrap().is_some());
+        assert_eq!(asked(), expected);
+    }
+    // Once it has ended, there is nothing to lose by asking.
+    scene.clock.advance(Lifetime::seconds(60));
+    for expected in [4, 5] {
+        block_on(client.access_token()).unwrap_err();
+        assert_eq!(asked(), expected);
+    }
+}
+
+/// CL-TOK-8: a server that refuses whatever it is shown does not send a person to sign in again and
+/// again: what a sign-in has given is renewed, no more, until the server has once taken it.
+#[test]
+fn a_server_that_refuses_everything_bothers_nobody_twice() {
+    use tower_layer::Layer as _;
+    use tower_service::Service as _;
+    let scene = Scene::new(Web::usual());
+    let call = format!("POST {}", common::MCP);
+    let client = scene.client(|config| config);
+    let web = scene.web.clone();
+    let inner = common::scripted::Application(web);
+    let mut service = oauth_client::AuthorizeLayer::new(client).layer(inner);
+    let mut status = || {
+        let request = http::Request::post(common::MCP).body(bytes::Bytes::new());
+        block_on(service.call(request.unwrap()))
+            .unwrap()
+            .status()
+            .as_u16()
+    };
+    let visits = || scene.robot.visits.lock().unwrap().len();
+    scene.web.put(&call, Said::status(401));
+    for at in 0..4 {
+        scene
+            .web
+            .put(TOKEN, Said::json(tokens(&format!("of-{at}"))));
+        assert_eq!((status(), visits()), (401, 1));
+    }
+    scene.web.put(&call, Said::status(200));
+    assert_eq!((status(), visits()), (200, 1));
+    // Taken once, and refused since: it may have been revoked.
+    scene
+        .web
+        .put(TOKEN, Said::error(400, "invalid_grant"))
+        .then(TOKEN, Said::json(tokens("new")));
+    scene
+        .web
+        .put(&call, Said::status(401))
+        .then(&call, Said::status(200));
+    assert_eq!((status(), visits()), (200, 2));
+}

@@ -5,7 +5,7 @@ mod common;
 
 use std::sync::{Arc, Mutex};
 
-use common::scripted::{Asked, Robot, Said, Web, asm, prm, tokens};
+use common::scripted::{Application, Asked, Robot, Said, Web, asm, prm, tokens};
 use oauth_client::types::{Lifetime, Reach};
 use oauth_client::{
     AuthorizeLayer, BearerChallenge, Client, ClientConfig, Leniency, MemoryStore, Ports,
@@ -197,31 +197,6 @@ impl World {
             }
         }
         Ok(())
-    }
-}
-
-/// The application's own HTTP client.
-#[derive(Clone)]
-struct Application(Web);
-
-impl tower_service::Service<http::Request<bytes::Bytes>> for Application {
-    type Response = http::Response<bytes::Bytes>;
-    type Error = oauth_client::TransportError;
-    type Future =
-        std::pin::Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
-
-    fn poll_ready(
-        &mut self,
-        _: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Result<(), Self::Error>> {
-        std::task::Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: http::Request<bytes::Bytes>) -> Self::Future {
-        use oauth_client::HttpClient as _;
-        let web = self.0.clone();
-        let bounds = oauth_client::Bounds::within(Reach::Local);
-        Box::pin(async move { web.send(request, bounds).await })
     }
 }
 

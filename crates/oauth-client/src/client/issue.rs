@@ -136,6 +136,7 @@ impl Client {
             let mut state = self.shared.state();
             state.credentials = Some(Arc::clone(&credentials));
             state.unsaved = true;
+            state.unproven = !self.shared.asks_for_itself();
             state.binding = Some(binding.clone());
         }
         {

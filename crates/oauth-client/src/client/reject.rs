@@ -72,7 +72,7 @@ impl Client {
     /// refusal is the answer.
     ///
     /// 401: a token that others got meanwhile, else a renewed one, else a new sign-in, each once for
-    /// a request (CL-TOK-8). Before that the server's metadata are read again, since it may have
+    /// a request (CL-TOK-8); no sign-in where nothing went through ([`Self::accepted`]) since the last. Before that the server's metadata are read again, since it may have
     /// another authorization server by now (CL-DISC-10). 403 `insufficient_scope`: a new sign-in for
     /// all scope asked for before and what is missing, a few times (CL-TOK-9, CL-TOK-10).
     ///
@@ -95,9 +95,12 @@ impl Client {
         }
     }
 
-    /// An operation went through after a step-up: what was tried for it is forgotten.
+    /// An operation went through with a token. To be called after each that did: what was tried for it
+    /// is forgotten, and a token that is refused from now on may be worth a new sign-in.
     pub fn accepted(&self, operation: &str) {
-        self.shared.state().step_ups.went_through(operation);
+        let mut state = self.shared.state();
+        state.unproven = false;
+        state.step_ups.went_through(operation);
     }
 
     async fn unauthorized(
@@ -134,6 +137,14 @@ impl Client {
         } else if rejection.before >= 2 {
             // Neither renewing nor signing in helped.
             return Ok(None);
+        }
+        {
+            // A person has signed in for this, and the server has never taken it. It would not take
+            // the next one either.
+            let state = self.shared.state();
+            if state.credentials.is_some() && state.unproven {
+                return Ok(None);
+            }
         }
         let before = Some(std::sync::Arc::clone(credentials));
         self.authorize(challenge, None, before).await.map(Some)

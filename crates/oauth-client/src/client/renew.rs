@@ -13,6 +13,9 @@ use crate::observer::Step;
 use crate::store::{Binding, Credentials};
 use crate::token::{self, Caller};
 
+/// How long a server that could not renew a token is left alone while the token is good.
+const PAUSE: oauth_types::Lifetime = oauth_types::Lifetime::seconds(10);
+
 /// How a renewal went.
 pub(super) enum Renewed {
     /// There is a token now.
@@ -31,7 +34,8 @@ impl Client {
         let shared = &self.shared;
         let good = || held.is_current(shared.now(), oauth_types::Lifetime::ZERO);
         let renewable = held.refresh_token.is_some() || shared.asks_for_itself();
-        if !renewable {
+        let pauses = || shared.state().pause.is_some_and(|end| shared.now() < end);
+        if !renewable || (good() && pauses()) {
             let credentials = Arc::clone(&held);
             return Ok(good().then_some(AccessToken { credentials }));
         }
@@ -49,6 +53,7 @@ impl Client {
             Ok(Renewed::Spent) => Ok(None),
             // CL-TOK-12: whatever keeps it from being renewed takes nothing away.
             Err(_) if good() => {
+                shared.state().pause = Some(shared.now().plus(PAUSE));
                 let credentials = Arc::clone(&held);
                 Ok(Some(AccessToken { credentials }))
             }

@@ -196,6 +196,30 @@ impl HttpClient for Web {
     }
 }
 
+/// The application's own HTTP client.
+#[derive(Clone)]
+pub struct Application(pub Web);
+
+impl tower_service::Service<Request<Bytes>> for Application {
+    type Response = Response<Bytes>;
+    type Error = TransportError;
+    type Future =
+        std::pin::Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
+
+    fn poll_ready(
+        &mut self,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Result<(), Self::Error>> {
+        std::task::Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Bytes>) -> Self::Future {
+        let web = self.0.clone();
+        let bounds = Bounds::within(Reach::Local);
+        Box::pin(async move { web.send(request, bounds).await })
+    }
+}
+
 /// From the query with which one was sent, the one to come back with.
 type Answer = dyn Fn(&HashMap<String, String>) -> String + Send + Sync;
 
