@@ -51,7 +51,9 @@ async fn run(flags: &Flags, report: Report) -> Result<(), Failure> {
             _ => Ok(()),
         };
     }
-    let http = reqwest::Client::new();
+    // What another origin answers would pass for the server's.
+    let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
+    let http = http.build()?;
     // A person may take their time to sign in, a server may not take it to say which MCP it speaks:
     // so the one comes before the other.
     let first = Authorized::new(http.clone(), client.clone());
