@@ -7,7 +7,8 @@
 //! **Absences.** rmcp's own `auth` feature is not needed and not used. A message that brings a token of
 //! its own (`auth_header` of the transport's configuration) goes through untouched. rmcp passes on the
 //! first `WWW-Authenticate` header of an answer and no other, and does not say who answered: give it a
-//! `reqwest::Client` that follows no redirects, or what another origin says passes for the server's.
+//! `reqwest::Client` that follows redirects within the origin alone, or what another origin says passes
+//! for the server's.
 //!
 //! ```
 //! use oauth_client::{Client, ClientConfig, Ports};
