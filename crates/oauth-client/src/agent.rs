@@ -40,8 +40,9 @@ pub trait Visit: Send {
 /// to goes on waiting where it is not (CL-AUTHZ-6). The rest of the answer is judged later.
 pub fn is_answer_to(query: &str, url: &str) -> bool {
     let state = |query: &str| {
-        let mut pairs = form_urlencoded::parse(query.as_bytes());
-        let found = pairs.find(|(name, _)| name == "state");
+        // Ours stands at the end; a server's own address may have one before it.
+        let pairs = form_urlencoded::parse(query.as_bytes());
+        let found = pairs.filter(|(name, _)| name == "state").last();
         found.map(|(_, state)| SecretText::new(state))
     };
     let sent = url.split_once('?').and_then(|(_, query)| state(query));
@@ -130,5 +131,8 @@ mod tests {
             "https://as.example/authorize?state="
         ));
         assert!(!is_answer_to("code=1", "https://as.example/authorize"));
+        let url = "https://as.example/authorize?state=known&client_id=c&state=ours";
+        assert!(is_answer_to("code=1&state=ours", url));
+        assert!(!is_answer_to("code=1&state=known", url));
     }
 }

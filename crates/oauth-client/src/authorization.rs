@@ -39,6 +39,8 @@ pub struct PendingAuthorization {
     pub scope: Option<Scope>,
     /// Whether the answer must name its issuer.
     pub iss_required: bool,
+    /// For which server and owner a [`crate::Client`] began it (CL-AUTHZ-16).
+    pub(crate) connection: Option<String>,
     pub(crate) state: SecretText,
     pub(crate) verifier: SecretText,
 }
@@ -133,6 +135,7 @@ pub fn authorize(
         resource: ask.resource.clone(),
         scope: ask.scope.cloned(),
         iss_required: server.iss_parameter_supported,
+        connection: None,
         state,
         verifier,
     };
@@ -230,6 +233,8 @@ struct Stored {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     scope: Option<Scope>,
     iss_required: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    connection: Option<String>,
     state: String,
     code_verifier: String,
 }
@@ -245,6 +250,7 @@ impl Record for PendingAuthorization {
             resource: self.resource.clone(),
             scope: self.scope.clone(),
             iss_required: self.iss_required,
+            connection: self.connection.clone(),
             state: self.state.expose().to_owned(),
             code_verifier: self.verifier.expose().to_owned(),
         };
@@ -262,6 +268,7 @@ impl Record for PendingAuthorization {
             resource: stored.resource,
             scope: stored.scope,
             iss_required: stored.iss_required,
+            connection: stored.connection,
             state: SecretText::new(stored.state),
             verifier: SecretText::new(stored.code_verifier),
         })

@@ -50,11 +50,15 @@ struct Shared {
 /// What is known in this process.
 #[derive(Default)]
 struct State {
-    /// Whether the store was asked.
-    loaded: bool,
     binding: Option<Binding>,
     server: Option<Arc<ServerMetadata>>,
     credentials: Option<Arc<Credentials>>,
+    /// Whether these could not be saved (yet), so that what the store holds is older.
+    unsaved: bool,
+    /// Until when a token that is good is not renewed, since that has just failed.
+    pause: Option<Timestamp>,
+    /// Whether a person signed in for these and the protected server has not taken them yet.
+    unproven: bool,
     step_ups: StepUps,
 }
 
@@ -168,16 +172,15 @@ impl Client {
         at_or_below(config)
     }
 
-    /// Reads what the store holds, once.
+    /// Reads what the store holds, until there is something: another process may have got it.
     async fn load(&self) -> Result<(), ClientError> {
-        if self.shared.state().loaded {
+        if self.shared.held().is_some() {
             return Ok(());
         }
         let (binding, credentials) = self.stored().await?;
         let mut state = self.shared.state();
-        if !state.loaded {
-            state.loaded = true;
-            state.binding = binding;
+        if state.credentials.is_none() {
+            state.binding = binding.or(state.binding.take());
             state.credentials = credentials.map(Arc::new);
         }
         Ok(())
@@ -190,9 +193,7 @@ impl Client {
         };
         let key = self.credentials_key(&binding.issuer, &binding.resource);
         let credentials = self.read::<Credentials>(&key).await?;
-        // What lies under a key has to be what belongs there (CL-REG-6).
-        let credentials = credentials
-            .filter(|held| held.issuer == binding.issuer && held.resource == binding.resource);
+        let credentials = credentials.filter(|stored| self.shared.counts(stored, &binding));
         Ok((Some(binding), credentials))
     }
 
@@ -246,6 +247,23 @@ impl Shared {
 
     fn held(&self) -> Option<Arc<Credentials>> {
         self.state().credentials.clone()
+    }
+
+    /// Whether what lies under a key is what belongs there (CL-REG-6), and not what was replaced by
+    /// something that could not be saved: whoever presents a refresh token twice ends the grant.
+    fn counts(&self, stored: &Credentials, binding: &Binding) -> bool {
+        let state = self.state();
+        let held = state.credentials.as_ref().filter(|_| state.unsaved);
+        stored.issuer == binding.issuer
+            && stored.resource == binding.resource
+            && held.is_none_or(|held| held.received_at < stored.received_at)
+    }
+
+    /// Holds what the store holds, or nothing.
+    fn hold(&self, credentials: Option<Arc<Credentials>>) {
+        let mut state = self.state();
+        state.credentials = credentials;
+        state.unsaved = false;
     }
 
     fn now(&self) -> Timestamp {

@@ -7,7 +7,7 @@ use oauth_jose::PrivateKey;
 use oauth_types::env::{Clock, Entropy};
 use oauth_types::registration::ClientMetadata;
 use oauth_types::resource::InvalidResource;
-use oauth_types::{ClientId, Issuer, Lifetime, ResourceUri, Scope, SecretText};
+use oauth_types::{ClientId, Issuer, Lifetime, Reach, ResourceUri, Scope, SecretText};
 
 use crate::agent::{DeviceAgent, UserAgent};
 use crate::authentication::AuthMethod;
@@ -29,6 +29,7 @@ pub struct ClientConfig {
     pub(crate) owner: String,
     pub(crate) refresh_early: Lifetime,
     pub(crate) leniency: Leniency,
+    pub(crate) within: Reach,
 }
 
 impl ClientConfig {
@@ -51,6 +52,7 @@ impl ClientConfig {
             owner: String::new(),
             refresh_early: Lifetime::minutes(1),
             leniency: Leniency::default(),
+            within: Reach::Local,
         })
     }
 
@@ -129,6 +131,16 @@ impl ClientConfig {
     #[must_use]
     pub fn refresh_early(mut self, by: Lifetime) -> Self {
         self.refresh_early = by;
+        self
+    }
+
+    /// How far inside one's own network anything may lie that is asked on the way to a token, the
+    /// server itself included (CL-DISC-8). Default: anywhere, for a server that its user names. A
+    /// program that runs elsewhere and is told by others which servers to use says
+    /// [`Reach::Public`]. What it sends to the server besides is its own HTTP client's to bound.
+    #[must_use]
+    pub fn within(mut self, reach: Reach) -> Self {
+        self.within = reach;
         self
     }
 

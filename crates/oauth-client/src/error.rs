@@ -160,6 +160,13 @@ pub enum AuthorizationError {
         /// The authorization endpoint.
         url: Address,
     },
+    /// It was begun for another server, or another owner, than the client that was to finish it is
+    /// for (CL-AUTHZ-16). Its code goes nowhere.
+    #[error("this sign-in began for another server or another owner, at {url}")]
+    Elsewhere {
+        /// The authorization endpoint.
+        url: Address,
+    },
     /// The redirect URI is not one that may be used.
     #[error("{0} is neither https nor http on this computer")]
     RedirectUri(Address),

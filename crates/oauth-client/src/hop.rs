@@ -105,7 +105,8 @@ impl HopError {
     pub fn is_temporary(&self) -> bool {
         match &self.got {
             Got::Nothing(error) => {
-                !matches!(error, TransportError::Forbidden | TransportError::Cleartext)
+                use TransportError::{Cleartext, Forbidden, TooLarge};
+                !matches!(error, Forbidden | Cleartext | TooLarge)
             }
             Got::Status(status) => *status == 429 || *status >= 500,
             Got::Refused(error) => error.status == 429 || error.status >= 500,

@@ -136,7 +136,6 @@ where
         .access_token()
         .await
         .map_err(AuthorizeError::Client)?;
-    let mut stepped_up = false;
     for before in 0..Client::MOST_TRIES {
         let mut attempt = request.clone();
         if let Some(token) = &token {
@@ -149,13 +148,12 @@ where
         let response = inner.call(attempt).await.map_err(AuthorizeError::Inner)?;
         let status = response.status();
         if !matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
-            if stepped_up {
+            if token.is_some() {
                 client.accepted(&operation);
             }
             return Ok(response);
         }
         let challenge = BearerChallenge::read(response.headers());
-        stepped_up |= challenge.is_insufficient_scope();
         let rejection = Rejection::new(status, challenge, token.as_ref(), &operation).after(before);
         match client.rejected(&rejection).await {
             Ok(Some(next)) => token = Some(next),

@@ -307,6 +307,44 @@ fn a_public_document_does_not_lead_inside() {
     assert!(web.lines().is_empty());
 }
 
+/// CL-DISC-8: a program that connects to servers which others name bounds how far inside any of it may
+/// lie: also the server itself, and an authorization server of its origin.
+#[test]
+fn a_server_of_strangers_does_not_lead_inside() {
+    let within = |reach: Reach, server: &str| {
+        let web = Web::usual();
+        let config = ClientConfig::new(server, "Test").unwrap().within(reach);
+        let ports = Ports::new(
+            web.clone(),
+            FixedClock::at(1_800_000_000),
+            SeededEntropy::new(1),
+        );
+        let challenge = BearerChallenge::default();
+        (block_on(discover(&config, &ports, &challenge, None)), web)
+    };
+    for server in [
+        "https://10.0.0.1/mcp",
+        "http://127.0.0.1:1/mcp",
+        "https://169.254.169.254/",
+    ] {
+        let (found, web) = within(Reach::Public, server);
+        assert!(found.is_err() && web.lines().is_empty(), "{server}");
+    }
+    assert!(
+        !within(Reach::Private, "https://10.0.0.1/mcp")
+            .1
+            .lines()
+            .is_empty()
+    );
+    let (found, web) = within(Reach::Public, common::MCP);
+    assert_eq!(found.unwrap().server.within, Reach::Public);
+    assert!(
+        web.asked()
+            .iter()
+            .all(|asked| asked.within == Reach::Public)
+    );
+}
+
 /// CL-DISC-9: without metadata a server of the revision 2025-03-26 is its own authorization server, if
 /// that is wanted; with metadata at its origin, these count.
 #[test]

@@ -351,3 +351,53 @@ fn without_a_person_a_sign_in_is_needed() {
         assert!(error.to_string().contains("https://as.example"));
     }
 }
+
+/// CL-TOK-12: who has registered, and was lost, registers again, once, whatever the grant; but with
+/// somebody's assertion nothing is tried twice (CL-EXT-7).
+#[test]
+fn a_lost_registration_is_made_again_for_every_grant() {
+    let lost = || Said::error(401, "invalid_client");
+    let registrations = |scene: &Scene| {
+        let lines = scene.web.lines();
+        lines
+            .iter()
+            .filter(|line| line.contains("register"))
+            .count()
+    };
+    let scene = Scene::new();
+    let begins = "POST https://as.example/device";
+    let (client, screen) = device(&scene);
+    sign_in(&client).unwrap();
+    let begun = scene.web.answer_to(begins);
+    scene.web.put(begins, lost()).then(begins, begun);
+    sign_in(&client).unwrap();
+    assert_eq!(
+        (registrations(&scene), screen.shown.lock().unwrap().len()),
+        (2, 2)
+    );
+    scene.web.put(begins, lost());
+    sign_in(&client).unwrap_err();
+    assert_eq!(registrations(&scene), 3);
+
+    let registered = serde_json::json!({"client_id": "r", "client_secret": "s"});
+    let itself = |scene: &Scene, grant: Grant| {
+        let register = "POST https://as.example/register";
+        scene.web.put(register, Said::json(registered.clone()));
+        scene.client(|config| config.grant(grant))
+    };
+    let scene = Scene::new();
+    let client = itself(&scene, Grant::ClientCredentials);
+    sign_in(&client).unwrap();
+    scene
+        .web
+        .put(TOKEN, lost())
+        .then(TOKEN, Said::json(tokens("second")));
+    sign_in(&client).unwrap();
+    assert_eq!((registrations(&scene), scene.asked_for_tokens()), (2, 3));
+
+    let scene = Scene::new();
+    let client = itself(&scene, Grant::JwtBearer(Arc::new(SecretText::new("jwt"))));
+    scene.web.put(TOKEN, lost());
+    sign_in(&client).unwrap_err();
+    assert_eq!((registrations(&scene), scene.asked_for_tokens()), (1, 1));
+}

@@ -5,8 +5,8 @@ mod common;
 
 use std::sync::{Arc, Mutex};
 
-use common::scripted::{Asked, Robot, Said, Web, asm, prm, tokens};
-use oauth_client::types::{Lifetime, Reach};
+use common::scripted::{Application, Asked, Robot, Said, Web, asm, prm, tokens};
+use oauth_client::types::{Lifetime, Reach, ResourceUri};
 use oauth_client::{
     AuthorizeLayer, BearerChallenge, Client, ClientConfig, Leniency, MemoryStore, Ports,
     Preregistered, Step,
@@ -17,11 +17,25 @@ use serde_json::{Value, json};
 use tower_layer::Layer as _;
 use tower_service::Service as _;
 
+/// Resources of others, which have metadata too: of another host, of a neighbour, of one below and one
+/// that is called alike.
+const OTHERS: &[&str] = &[
+    "https://bank.example/mcp",
+    "https://mcp.example/other",
+    "https://mcp.example/mcp/deeper",
+    "https://mcp.example:8443/mcp",
+];
+
+fn metadata_of(resource: &str) -> String {
+    ResourceUri::parse(resource).unwrap().metadata_url()
+}
+
 /// Where a document may point: to all kinds of places that it should not.
 fn address() -> impl Strategy<Value = String> {
     prop_oneof![
         3 => Just("https://as.example".to_owned()),
         2 => Just("https://evil.example/x".to_owned()),
+        2 => proptest::sample::select(OTHERS).prop_map(metadata_of),
         1 => prop_oneof![
             Just("http://as.example"),
             Just("https://127.0.0.1/x"),
@@ -106,6 +120,18 @@ struct World {
     client: Client,
 }
 
+/// Whom an authorization server names in its document to be shown what it gave.
+fn endpoints_of(document: &str) -> Vec<url::Url> {
+    let document: Value = serde_json::from_str(document).unwrap_or_default();
+    let members = ["token_endpoint", "revocation_endpoint"];
+    let named = members.iter().filter_map(|name| document[*name].as_str());
+    let mut endpoints: Vec<_> = named
+        .filter_map(|named| url::Url::parse(named).ok())
+        .collect();
+    endpoints.iter_mut().for_each(|url| url.set_fragment(None));
+    endpoints
+}
+
 /// What must never be told, or go to others than these.
 const SECRETS: &[&str] = &[
     "access-first-0123456789",
@@ -180,11 +206,12 @@ impl World {
             .push_str(&format!("{:?}", self.client));
     }
 
-    fn check(&self) -> Result<(), TestCaseError> {
+    /// `endpoints`: those that the one authorization server names in its own document.
+    fn check(&self, endpoints: &[url::Url]) -> Result<(), TestCaseError> {
         let asked = self.web.asked();
         prop_assert!(asked.len() < 200, "{} requests", asked.len());
         for asked in &asked {
-            goes_where_it_may(asked)?;
+            goes_where_it_may(asked, endpoints)?;
         }
         let told = self.told.lock().unwrap();
         for secret in SECRETS {
@@ -200,32 +227,7 @@ impl World {
     }
 }
 
-/// The application's own HTTP client.
-#[derive(Clone)]
-struct Application(Web);
-
-impl tower_service::Service<http::Request<bytes::Bytes>> for Application {
-    type Response = http::Response<bytes::Bytes>;
-    type Error = oauth_client::TransportError;
-    type Future =
-        std::pin::Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
-
-    fn poll_ready(
-        &mut self,
-        _: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Result<(), Self::Error>> {
-        std::task::Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: http::Request<bytes::Bytes>) -> Self::Future {
-        use oauth_client::HttpClient as _;
-        let web = self.0.clone();
-        let bounds = oauth_client::Bounds::within(Reach::Local);
-        Box::pin(async move { web.send(request, bounds).await })
-    }
-}
-
-fn goes_where_it_may(asked: &Asked) -> Result<(), TestCaseError> {
+fn goes_where_it_may(asked: &Asked, endpoints: &[url::Url]) -> Result<(), TestCaseError> {
     let (_, url) = asked.line.split_once(' ').unwrap();
     let parsed = url::Url::parse(url).unwrap();
     let own = parsed.origin().ascii_serialization() == "https://mcp.example";
@@ -237,6 +239,23 @@ fn goes_where_it_may(asked: &Asked) -> Result<(), TestCaseError> {
         prop_assert!(!secret || url == common::MCP, "{asked:?}");
     }
     prop_assert!(!url.contains("0123456789"), "a secret in an address: {url}");
+    // CL-DISC-3: no token is asked for that others than this server would take.
+    if let Some(resource) = asked.form.get("resource") {
+        let server = ResourceUri::parse(common::MCP).unwrap();
+        let ours = server.is_named_by(resource) || server.is_below(resource);
+        prop_assert!(ours, "a token for {resource}");
+    }
+    // CL-AUTHZ-10, CL-TOK-6: what one authorization server gave is shown to it alone.
+    let kept = ["code", "refresh_token", "token", "client_secret"];
+    let shows = kept.iter().any(|name| asked.form.contains_key(*name));
+    let basic = asked
+        .authorization
+        .as_ref()
+        .is_some_and(|held| held.starts_with("Basic "));
+    prop_assert!(
+        !(shows || basic) || endpoints.contains(&parsed),
+        "{asked:?}"
+    );
     // CL-DISC-8: no public document leads inside; the server that the person named is public here.
     if !own {
         let reach = Reach::of_url(url);
@@ -291,18 +310,24 @@ fn challenge() -> impl Strategy<Value = Said> {
         Just("Bearer error=\"insufficient_scope\", scope=\"a b\"".to_owned()),
         Just("Bearer error=\"invalid_token\"".to_owned()),
         address().prop_map(|at| format!("Bearer resource_metadata=\"{at}\", scope=\"x\"")),
+        proptest::sample::select(OTHERS)
+            .prop_map(|other| format!("Bearer resource_metadata=\"{}\"", metadata_of(other))),
         ".{0,60}",
     ];
-    (header, prop_oneof![Just(401u16), Just(403), Just(200)]).prop_map(|(header, status)| {
-        let sound = http::HeaderValue::from_str(&header).is_ok();
-        Said {
-            headers: sound
-                .then_some(("www-authenticate", header))
-                .into_iter()
-                .collect(),
-            ..Said::status(status)
-        }
-    })
+    (
+        header,
+        prop_oneof![3 => Just(401u16), 1 => Just(403), 1 => Just(200)],
+    )
+        .prop_map(|(header, status)| {
+            let sound = http::HeaderValue::from_str(&header).is_ok();
+            Said {
+                headers: sound
+                    .then_some(("www-authenticate", header))
+                    .into_iter()
+                    .collect(),
+                ..Said::status(status)
+            }
+        })
 }
 
 fn redirect() -> impl Strategy<Value = String> {
@@ -331,6 +356,13 @@ proptest! {
         secret: bool,
     ) {
         let web = Web::usual();
+        for other in OTHERS {
+            let mut document = prm("https://as.example");
+            document["resource"] = (*other).into();
+            web.put(&format!("GET {}", metadata_of(other)), Said::json(document));
+        }
+        let mut endpoints = endpoints_of(&server.body);
+        endpoints.extend(endpoints_of(&asm("https://mcp.example").to_string()));
         web.put(common::scripted::PRM, resource)
             .put(common::scripted::ASM, server)
             .put("POST https://as.example/register", registered)
@@ -341,7 +373,7 @@ proptest! {
         }
         let world = World::new(web, redirect, secret);
         world.live();
-        world.check()?;
+        world.check(&endpoints)?;
     }
 
     /// CL-TOK-3: a server that repeats what it was sent, in whatever spelling, is not repeated.
@@ -374,7 +406,7 @@ proptest! {
         web.then(&format!("POST {}", common::MCP), Said::status(200));
         let world = World::new(web, "code=the-code-0123456789&state={s}".to_owned(), true);
         world.live();
-        world.check()?;
+        world.check(&endpoints_of(&asm("https://as.example").to_string()))?;
         let told = world.told.lock().unwrap();
         prop_assert!(!told.contains("0123456789"), "{}", told);
         let pair = base64::engine::general_purpose::STANDARD.encode(format!("mine:{}", SECRETS[3]));

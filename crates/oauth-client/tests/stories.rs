@@ -140,6 +140,21 @@ fn a_step_up_keeps_what_there_is() {
     assert_eq!(scene.stepped("StepUp"), 1);
 }
 
+/// CL-TOK-10: many who lack the same scope at once bother Alice once, and none of them is told that it
+/// was tried too often.
+#[test]
+fn one_step_up_serves_all_who_wait() {
+    let scene = Scene::new();
+    scene.get("/mcp").unwrap();
+    let requests: Vec<_> = (0..6)
+        .map(|_| get(&scene.client, &scene.net, "/mcp/write"))
+        .collect();
+    for answer in together(requests) {
+        assert_eq!(answer.unwrap().status(), 200);
+    }
+    assert_eq!(scene.alice.visits.lock().unwrap().len(), 2);
+}
+
 /// CL-TOK-8: the token was revoked elsewhere: one try to renew it, then Alice signs in again.
 #[test]
 fn a_revoked_grant_ends_in_a_new_sign_in() {

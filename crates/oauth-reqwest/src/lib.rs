@@ -4,8 +4,8 @@
 //! asks for more scope, and sends the request again; requests to other servers go out untouched.
 //!
 //! **Absences.** Whoever makes the [`reqwest::Client`] chooses its TLS, proxies and time limits, and how
-//! it follows redirects: it takes the token along to other paths of the same origin, and no further. A
-//! body that is a stream cannot be sent twice and is refused.
+//! it follows redirects: it takes the token along to other paths of the same origin, and no further. What
+//! another origin answers, to which a redirect led, is the answer, whatever it asks for. A body that is a stream cannot be sent twice and is refused.
 //!
 //! ```
 //! use oauth_client::{Client, ClientConfig, Ports};
@@ -92,10 +92,21 @@ impl Authorized {
         match self.service.clone().call(request).await {
             Ok(answer) => Ok(answer.into_body()),
             Err(AuthorizeError::Client(error)) => Err(error.into()),
-            Err(AuthorizeError::Inner(error)) => Err(error),
-            Err(other) => unreachable!("{other}"),
+            Err(AuthorizeError::Inner(Unread::Failed(error))) => Err(error),
+            Err(AuthorizeError::Inner(Unread::Elsewhere(answer))) => Ok(*answer),
+            // proved: there are these two.
+            Err(_) => unreachable!("the client or the sender"),
         }
     }
+}
+
+/// Why there is no answer of the server.
+enum Unread {
+    /// There is none at all.
+    Failed(Error),
+    /// A redirect led to another origin, and this came from there. It speaks for nobody else: a refusal
+    /// of its own says nothing about our token, and its challenge is not one to follow.
+    Elsewhere(Box<reqwest::Response>),
 }
 
 /// Sends what a request was made of, with the `Authorization` header that it has by now. The answer is
@@ -105,10 +116,10 @@ struct Sender(reqwest::Client);
 
 impl Service<http::Request<Arc<reqwest::Request>>> for Sender {
     type Response = http::Response<reqwest::Response>;
-    type Error = Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Error>> + Send>>;
+    type Error = Unread;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Unread>> + Send>>;
 
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Unread>> {
         Poll::Ready(Ok(()))
     }
 
@@ -116,11 +127,16 @@ impl Service<http::Request<Arc<reqwest::Request>>> for Sender {
         let (mut head, original) = request.into_parts();
         let client = self.0.clone();
         Box::pin(async move {
-            let mut request = original.try_clone().ok_or(Error::Stream)?;
+            let request = original.try_clone();
+            let mut request = request.ok_or(Unread::Failed(Error::Stream))?;
             if let Some(authorization) = head.headers.remove(AUTHORIZATION) {
                 request.headers_mut().insert(AUTHORIZATION, authorization);
             }
-            let answer = client.execute(request).await?;
+            let answer = client.execute(request).await;
+            let answer = answer.map_err(|error| Unread::Failed(error.into()))?;
+            if answer.url().origin() != original.url().origin() {
+                return Err(Unread::Elsewhere(Box::new(answer)));
+            }
             let (status, headers) = (answer.status(), answer.headers().clone());
             let mut answer = http::Response::new(answer);
             *answer.status_mut() = status;

@@ -76,3 +76,34 @@ async fn what_is_none_of_ours_goes_through_as_it_is() {
         heads[1]
     );
 }
+
+/// CL-TOK-2: where a redirect leads to another origin, whoever is there sees no token, and what they say is
+/// the answer: a challenge of theirs is none of the server's, and nobody is asked for a token.
+#[tokio::test]
+async fn a_stranger_behind_a_redirect_is_not_believed() {
+    let here = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let there = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let server = format!("http://{}/mcp", here.local_addr().unwrap());
+    let stranger = format!("http://{}/x", there.local_addr().unwrap());
+    let challenge = format!("Bearer resource_metadata=\"{stranger}\"");
+    let answer = |listener: TcpListener, answer: String| async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut head = vec![0; 4096];
+        let read = stream.read(&mut head).await.unwrap();
+        stream.write_all(answer.as_bytes()).await.unwrap();
+        String::from_utf8_lossy(&head[..read]).to_lowercase()
+    };
+    let end = "Content-Length: 0\r\nConnection: close\r\n\r\n";
+    let moved = format!("HTTP/1.1 307 x\r\nLocation: {stranger}\r\n{end}");
+    let refused = format!("HTTP/1.1 401 x\r\nWWW-Authenticate: {challenge}\r\n{end}");
+    let served =
+        tokio::spawn(async move { (answer(here, moved).await, answer(there, refused).await) });
+    let http = authorized(&server);
+    let sent = http.send(http.inner().get(&server)).await.unwrap();
+    assert_eq!(
+        (sent.status().as_u16(), sent.url().as_str()),
+        (401, &*stranger)
+    );
+    let (_, head) = served.await.unwrap();
+    assert!(!head.contains("authorization:"), "{head}");
+}

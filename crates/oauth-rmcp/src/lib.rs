@@ -6,7 +6,9 @@
 //!
 //! **Absences.** rmcp's own `auth` feature is not needed and not used. A message that brings a token of
 //! its own (`auth_header` of the transport's configuration) goes through untouched. rmcp passes on the
-//! first `WWW-Authenticate` header of an answer and no other.
+//! first `WWW-Authenticate` header of an answer and no other, and does not say who answered: give it a
+//! `reqwest::Client` that follows redirects within the origin alone, or what another origin says passes
+//! for the server's.
 //!
 //! ```
 //! use oauth_client::{Client, ClientConfig, Ports};
@@ -139,14 +141,14 @@ impl<C: StreamableHttpClient + Sync> Authorized<C> {
             return send(own).await;
         }
         let mut token = self.client.access_token().await.map_err(no_token)?;
-        let (mut before, mut stepped_up) = (0, false);
+        let mut before = 0;
         loop {
             let shown = token
                 .as_ref()
                 .map(|token| token.secret().expose().to_owned());
             let error = match send(shown).await {
                 Ok(answer) => {
-                    if stepped_up {
+                    if token.is_some() {
                         self.client.accepted(operation);
                     }
                     return Ok(answer);
@@ -156,7 +158,6 @@ impl<C: StreamableHttpClient + Sync> Authorized<C> {
             let Some((status, challenge)) = refusal(&error) else {
                 return Err(error);
             };
-            stepped_up |= challenge.is_insufficient_scope();
             match self
                 .next(status, challenge, token.as_ref(), operation, before)
                 .await?

@@ -1,5 +1,7 @@
 //! Sign-in without a person, for servers that approve by themselves.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use http::header::LOCATION;
 use oauth_client::types::SecretText;
@@ -7,6 +9,8 @@ use oauth_client::{UserAgent, UserAgentError, Visit};
 
 /// Redirects that are followed on the way.
 const MOST_REDIRECTS: usize = 10;
+/// How long each of them may take.
+const WITHIN: Duration = Duration::from_secs(30);
 /// Nobody listens there: the last redirect is read, not followed.
 const REDIRECT_URI: &str = "http://127.0.0.1:53682/callback";
 
@@ -20,7 +24,9 @@ impl Headless {
     /// # Errors
     /// When the machine has no usable TLS.
     pub fn new() -> Result<Self, reqwest::Error> {
-        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
+        let http = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .timeout(WITHIN);
         Ok(Self(http.build()?))
     }
 }
@@ -51,7 +57,7 @@ impl Visit for Headless {
                 return Err(UserAgentError::ErrorPage { status });
             };
             let to = answer.url().join(location).map_err(unavailable)?;
-            if to.as_str().starts_with(REDIRECT_URI) {
+            if to.as_str().split(['?', '#']).next() == Some(REDIRECT_URI) {
                 return Ok(SecretText::new(to.query().unwrap_or_default()));
             }
             next = to;

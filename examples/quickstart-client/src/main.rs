@@ -52,7 +52,19 @@ async fn run(flags: &Flags, report: Report) -> Result<(), Failure> {
             _ => Ok(()),
         };
     }
-    let http = reqwest::Client::new();
+    // What another origin answers would pass for the server's.
+    let within_the_origin = reqwest::redirect::Policy::custom(|attempt| {
+        let (asked, before) = (attempt.url().origin(), attempt.previous());
+        let follows = before.len() < 10 && before.iter().all(|url| url.origin() == asked);
+        if follows {
+            attempt.follow()
+        } else {
+            attempt.stop()
+        }
+    });
+    let http = reqwest::Client::builder()
+        .redirect(within_the_origin)
+        .build()?;
     // A person may take their time to sign in, a server may not take it to say which MCP it speaks:
     // so the one comes before the other.
     let first = Authorized::new(http.clone(), client.clone());

@@ -168,9 +168,9 @@ impl Client {
     }
 }
 
-/// Whether a server refused with this error.
+/// Whether a server refused with this error, and was in order when it did (CL-TOK-12).
 pub(super) fn refused_as(error: &HopError, code: &str) -> bool {
-    error.refusal().is_some_and(|refusal| refusal.is(code))
+    error.refusal().is_some_and(|refusal| refusal.is(code)) && !error.is_temporary()
 }
 
 /// Whether a server says that it does not know the client, or not for this.

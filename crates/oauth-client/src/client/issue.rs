@@ -5,6 +5,7 @@ use std::sync::Arc;
 use oauth_types::{Issuer, ResourceUri, Scope};
 
 use super::{AccessToken, Client, Shared};
+use crate::authentication::ClientIdentity;
 use crate::config::{AssertionTarget, Grant};
 use crate::discovery::Discovered;
 use crate::error::ClientError;
@@ -23,11 +24,32 @@ pub(super) struct Target<'a> {
 }
 
 impl Client {
-    /// Asks for tokens with what the client itself has: its own credentials, or an assertion.
+    /// Asks for tokens with what the client itself has: its own credentials, or an assertion. A
+    /// registration that the server has lost is made anew, once (CL-TOK-12).
     pub(super) async fn ask_for_itself(
         &self,
         target: Target<'_>,
         bound: Option<&Binding>,
+    ) -> Result<AccessToken, ClientError> {
+        let identity = self.identity(target.server, bound, None).await?;
+        let error = match self.ask_as(&identity, target).await {
+            Err(error) => error,
+            issued => return issued,
+        };
+        // What is refused of an assertion is told, not tried again or otherwise (CL-EXT-7).
+        let again = matches!(self.shared.config.grant, Grant::ClientCredentials)
+            && self.forget_lost(target.server, &identity, &error).await?;
+        if !again {
+            return Err(error);
+        }
+        let identity = self.identity(target.server, bound, None).await?;
+        self.ask_as(&identity, target).await
+    }
+
+    async fn ask_as(
+        &self,
+        identity: &ClientIdentity,
+        target: Target<'_>,
     ) -> Result<AccessToken, ClientError> {
         let Shared { config, ports, .. } = &*self.shared;
         let Target {
@@ -35,8 +57,7 @@ impl Client {
             resource,
             scope,
         } = target;
-        let identity = self.identity(server, bound, None).await?;
-        let caller = Caller::new(&identity, server, self.shared.now(), &*ports.entropy);
+        let caller = Caller::new(identity, server, self.shared.now(), &*ports.entropy);
         let grant = &config.grant;
         self.shared.tell(&Step::Authorizing { grant, scope });
         let prepared = match grant {
@@ -52,15 +73,22 @@ impl Client {
             }
             _ => token::client_credentials(caller, resource, scope)?,
         };
-        // Whatever is refused is told, not tried again or otherwise (CL-EXT-7).
         let tokens = self.ask_for_tokens(&prepared).await?;
         let credentials = self.credentials(tokens, target, identity.client_id.clone());
         self.keep(credentials, target).await
     }
 
     pub(super) async fn ask_for_tokens(&self, prepared: &Prepared) -> Result<Tokens, HopError> {
-        let response = self.send(prepared, "a bearer token").await?;
-        prepared.tokens(&response)
+        let answered = self.send(prepared, "a bearer token").await;
+        let tokens = answered.and_then(|response| prepared.tokens(&response));
+        if tokens
+            .as_ref()
+            .is_err_and(|error| error.refusal().is_none())
+        {
+            // No word of OAuth: the endpoint may have moved, so its metadata are read again.
+            self.shared.state().server = None;
+        }
+        tokens
     }
 
     /// What new tokens mean. A scope that is not told is the one that was asked for (OAuth 2.1
@@ -106,8 +134,9 @@ impl Client {
         {
             // They are good whether or not they can be saved.
             let mut state = self.shared.state();
-            state.loaded = true;
             state.credentials = Some(Arc::clone(&credentials));
+            state.unsaved = true;
+            state.unproven = !self.shared.asks_for_itself();
             state.binding = Some(binding.clone());
         }
         {
@@ -115,6 +144,7 @@ impl Client {
             self.write(&key, &*credentials).await?;
         }
         self.write(&self.binding_key(), &binding).await?;
+        self.shared.state().unsaved = false;
         self.shared.tell(&Step::Issued {
             scope: credentials.scope.as_ref(),
             expires_in: credentials
@@ -156,7 +186,7 @@ impl Client {
         issuer: &Issuer,
         resource: &ResourceUri,
     ) -> Result<(), ClientError> {
-        self.shared.state().credentials = None;
+        self.shared.hold(None);
         let key = self.credentials_key(issuer, resource);
         let _lock = self.shared.ports.store.lock(&key).await?;
         Ok(self.shared.ports.store.remove(&key).await?)

@@ -1,6 +1,7 @@
 //! What to do when the protected server says no.
 
 use http::StatusCode;
+use oauth_types::Scope;
 
 use super::renew::Renewed;
 use super::{AccessToken, Client};
@@ -8,7 +9,6 @@ use crate::challenge::BearerChallenge;
 use crate::error::ClientError;
 use crate::observer::Step;
 use crate::scope::step_up;
-use crate::step_up::StepUps;
 
 /// How a protected server refused a request.
 #[derive(Debug)]
@@ -52,6 +52,17 @@ impl<'a> Rejection<'a> {
     }
 }
 
+/// More scope than before.
+#[derive(Clone, Copy)]
+pub(super) struct Wider<'a> {
+    /// All that is asked for.
+    pub(super) scope: &'a Scope,
+    /// What it is for.
+    operation: &'a str,
+    /// What that lacks.
+    challenged: &'a Scope,
+}
+
 impl Client {
     /// Times that one request is sent: as it came, with a renewed token, after a new sign-in, and
     /// after two step-ups.
@@ -61,7 +72,7 @@ impl Client {
     /// refusal is the answer.
     ///
     /// 401: a token that others got meanwhile, else a renewed one, else a new sign-in, each once for
-    /// a request (CL-TOK-8). Before that the server's metadata are read again, since it may have
+    /// a request (CL-TOK-8); no sign-in where nothing went through ([`Self::accepted`]) since the last. Before that the server's metadata are read again, since it may have
     /// another authorization server by now (CL-DISC-10). 403 `insufficient_scope`: a new sign-in for
     /// all scope asked for before and what is missing, a few times (CL-TOK-9, CL-TOK-10).
     ///
@@ -84,9 +95,12 @@ impl Client {
         }
     }
 
-    /// An operation went through after a step-up: what was tried for it is forgotten.
+    /// An operation went through with a token. To be called after each that did: what was tried for it
+    /// is forgotten, and a token that is refused from now on may be worth a new sign-in.
     pub fn accepted(&self, operation: &str) {
-        self.shared.state().step_ups.went_through(operation);
+        let mut state = self.shared.state();
+        state.unproven = false;
+        state.step_ups.went_through(operation);
     }
 
     async fn unauthorized(
@@ -124,6 +138,14 @@ impl Client {
             // Neither renewing nor signing in helped.
             return Ok(None);
         }
+        {
+            // A person has signed in for this, and the server has never taken it. It would not take
+            // the next one either.
+            let state = self.shared.state();
+            if state.credentials.is_some() && state.unproven {
+                return Ok(None);
+            }
+        }
         let before = Some(std::sync::Arc::clone(credentials));
         self.authorize(challenge, None, before).await.map(Some)
     }
@@ -139,24 +161,31 @@ impl Client {
         let held = self.shared.held();
         let credentials = held.as_ref().unwrap_or(&presented.credentials);
         let before = [credentials.requested.as_ref(), credentials.scope.as_ref()];
-        let wanted = step_up(before, challenged);
-        let tried = self
-            .shared
-            .state()
-            .step_ups
-            .try_once(rejection.operation, challenged);
-        if let Err(times) = tried {
-            debug_assert!(times >= StepUps::MOST);
-            return Err(ClientError::StepUpLimit {
-                scope: challenged.clone(),
-                times,
-            });
-        }
-        self.shared.tell(&Step::StepUp { scope: &wanted });
+        let wider = Wider {
+            scope: &step_up(before, challenged),
+            operation: rejection.operation,
+            challenged,
+        };
         // Refreshing cannot widen a grant: this is a new authorization.
         let before = Some(std::sync::Arc::clone(&presented.credentials));
-        self.authorize(&rejection.challenge, Some(&wanted), before)
+        self.authorize(&rejection.challenge, Some(wider), before)
             .await
             .map(Some)
+    }
+
+    /// Counts one more step-up, whose turn it is.
+    pub(super) fn step_up_once(&self, wider: Wider<'_>) -> Result<(), ClientError> {
+        let Wider {
+            scope,
+            operation,
+            challenged,
+        } = wider;
+        let tried = self.shared.state().step_ups.try_once(operation, challenged);
+        tried.map_err(|times| ClientError::StepUpLimit {
+            scope: challenged.clone(),
+            times,
+        })?;
+        self.shared.tell(&Step::StepUp { scope });
+        Ok(())
     }
 }

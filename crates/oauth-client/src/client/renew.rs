@@ -13,6 +13,9 @@ use crate::observer::Step;
 use crate::store::{Binding, Credentials};
 use crate::token::{self, Caller};
 
+/// How long a server that could not renew a token is left alone while the token is good.
+const PAUSE: oauth_types::Lifetime = oauth_types::Lifetime::seconds(10);
+
 /// How a renewal went.
 pub(super) enum Renewed {
     /// There is a token now.
@@ -31,7 +34,8 @@ impl Client {
         let shared = &self.shared;
         let good = || held.is_current(shared.now(), oauth_types::Lifetime::ZERO);
         let renewable = held.refresh_token.is_some() || shared.asks_for_itself();
-        if !renewable {
+        let pauses = || shared.state().pause.is_some_and(|end| shared.now() < end);
+        if !renewable || (good() && pauses()) {
             let credentials = Arc::clone(&held);
             return Ok(good().then_some(AccessToken { credentials }));
         }
@@ -47,8 +51,9 @@ impl Client {
         match self.renew_in(flight, &held).await {
             Ok(Renewed::Yes(token)) => Ok(Some(token)),
             Ok(Renewed::Spent) => Ok(None),
-            // CL-TOK-12: an outage takes nothing away.
-            Err(error) if error.is_temporary() && good() => {
+            // CL-TOK-12: whatever keeps it from being renewed takes nothing away.
+            Err(_) if good() => {
+                shared.state().pause = Some(shared.now().plus(PAUSE));
                 let credentials = Arc::clone(&held);
                 Ok(Some(AccessToken { credentials }))
             }
@@ -97,10 +102,14 @@ impl Client {
         binding: &Binding,
         server: &ServerMetadata,
     ) -> Result<Renewed, ClientError> {
-        let Some(stored) = self.adoptable(binding).await? else {
-            // Somebody who shares the store signed out.
-            self.shared.state().credentials = None;
-            return Ok(Renewed::Spent);
+        let stored = match self.adoptable(binding).await? {
+            Some(stored) => stored,
+            None if self.shared.state().unsaved => Arc::clone(held),
+            None => {
+                // Somebody who shares the store signed out.
+                self.shared.hold(None);
+                return Ok(Renewed::Spent);
+            }
         };
         if !same(&stored, held) && self.shared.is_fresh(&stored) {
             return Ok(Renewed::Yes(self.adopt(stored)));
@@ -153,28 +162,27 @@ impl Client {
     async fn adoptable(&self, binding: &Binding) -> Result<Option<Arc<Credentials>>, ClientError> {
         let key = self.credentials_key(&binding.issuer, &binding.resource);
         let stored = self.read::<Credentials>(&key).await?;
-        let theirs = stored.filter(|stored| {
-            stored.issuer == binding.issuer && stored.resource == binding.resource
-        });
-        Ok(theirs.map(Arc::new))
+        Ok(stored
+            .filter(|stored| self.shared.counts(stored, binding))
+            .map(Arc::new))
     }
 
     /// Uses what somebody else got.
     pub(super) fn adopt(&self, credentials: Arc<Credentials>) -> AccessToken {
-        self.shared.state().credentials = Some(Arc::clone(&credentials));
+        self.shared.hold(Some(Arc::clone(&credentials)));
         self.shared.tell(&Step::Adopted);
         AccessToken { credentials }
     }
 
     /// The refresh token is worth nothing any more. The caller holds the store's lock.
     async fn spent(&self, binding: &Binding) -> Result<Renewed, ClientError> {
-        self.shared.state().credentials = None;
+        self.shared.hold(None);
         let key = self.credentials_key(&binding.issuer, &binding.resource);
         self.shared.ports.store.remove(&key).await?;
         Ok(Renewed::Spent)
     }
 
-    /// Saves renewed tokens before they are used. The caller holds the store's lock.
+    /// Saves renewed tokens. The caller holds the store's lock.
     async fn keep_renewed(
         &self,
         binding: &Binding,
@@ -182,10 +190,15 @@ impl Client {
     ) -> Result<AccessToken, ClientError> {
         let credentials = Arc::new(renewed);
         let key = self.credentials_key(&binding.issuer, &binding.resource);
-        let saved = self.write(&key, &*credentials).await;
-        // They are good whether or not they could be saved, and what they replace is not.
-        self.shared.state().credentials = Some(Arc::clone(&credentials));
-        saved?;
+        {
+            // They are good whether or not they can be saved, and what they replace is not: also for
+            // whoever comes after one that was dropped meanwhile.
+            let mut state = self.shared.state();
+            state.credentials = Some(Arc::clone(&credentials));
+            state.unsaved = true;
+        }
+        self.write(&key, &*credentials).await?;
+        self.shared.state().unsaved = false;
         let end = credentials.expires_at;
         self.shared.tell(&Step::Refreshed {
             expires_in: end.map(|end| end.since(credentials.received_at)),

@@ -1,13 +1,15 @@
 //! A person signs in.
 
+use std::fmt;
 use std::sync::Arc;
 
 use oauth_types::{Lifetime, Scope};
 
 use super::identity::client_is_unknown;
 use super::issue::Target;
+use super::reject::Wider;
 use super::{AccessToken, Client, Shared};
-use crate::agent::UserAgentError;
+use crate::agent::{DeviceAgent, UserAgentError};
 use crate::authentication::{ClientIdentity, Provenance};
 use crate::authorization::{Ask, PendingAuthorization, authorize};
 use crate::challenge::BearerChallenge;
@@ -16,19 +18,29 @@ use crate::device::{self, Poll};
 use crate::discovery::{Discovered, discover};
 use crate::error::{AuthorizationError, ClientError};
 use crate::hop::{Got, Hop, HopError};
+use crate::metadata::ServerMetadata;
 use crate::observer::Step;
 use crate::scope::{self, ScopeSources};
 use crate::token::{self, Caller};
 
 /// A sign-in that a program carries out itself: where the person is to be sent, and what their
 /// answer will be held against.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Begun {
     /// Where the person is to be sent. Not for logs.
     pub url: String,
     /// What [`Client::finish`] needs, to be kept under this person's own login.
     pub pending: PendingAuthorization,
+}
+
+impl fmt::Debug for Begun {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Begun")
+            .field("url", &crate::hop::Address::of(&self.url))
+            .field("pending", &self.pending)
+            .finish()
+    }
 }
 
 impl Client {
@@ -45,13 +57,14 @@ impl Client {
     }
 
     /// As [`Self::sign_in`], unless somebody else got another token than `before` meanwhile.
-    /// `scope` is what is asked for in place of what discovery would choose.
+    /// `wider` is what is asked for in place of what discovery would choose.
     pub(super) async fn authorize(
         &self,
         challenge: &BearerChallenge,
-        scope: Option<&Scope>,
+        wider: Option<Wider<'_>>,
         before: Option<Arc<crate::store::Credentials>>,
     ) -> Result<AccessToken, ClientError> {
+        let scope = wider.map(|wider| wider.scope);
         let _flight = self.shared.flight.lock().await;
         if let Some(token) = self.got_meanwhile(&before, scope).await? {
             return Ok(token);
@@ -60,6 +73,10 @@ impl Client {
         let _lock = self.shared.ports.store.lock(&self.binding_key()).await?;
         if let Some(token) = self.got_meanwhile(&before, scope).await? {
             return Ok(token);
+        }
+        // Whoever waited for others has not tried anything.
+        if let Some(wider) = wider {
+            self.step_up_once(wider)?;
         }
         let discovered = self.discover(challenge).await?;
         self.found(&discovered).await?;
@@ -72,13 +89,11 @@ impl Client {
             resource: &discovered.resource,
             scope: chosen.as_ref(),
         };
-        match &self.shared.config.grant {
-            Grant::AuthorizationCode => self.by_code(target).await,
-            Grant::Device => self.by_device(target).await,
-            Grant::ClientCredentials | Grant::JwtBearer(_) => {
-                let bound = self.shared.state().binding.clone();
-                self.ask_for_itself(target, bound.as_ref()).await
-            }
+        if self.shared.asks_for_itself() {
+            let bound = self.shared.state().binding.clone();
+            self.ask_for_itself(target, bound.as_ref()).await
+        } else {
+            self.by_a_person(target).await
         }
     }
 
@@ -135,38 +150,49 @@ impl Client {
         scope::choose(sources, &discovered.server, offline)
     }
 
-    /// With a browser that comes back here. A registration that the server has lost is made anew,
-    /// once (CL-TOK-12).
-    async fn by_code(&self, target: Target<'_>) -> Result<AccessToken, ClientError> {
-        match self.by_code_once(target).await {
-            Err((Some(identity), error)) if identity.provenance == Provenance::Registered => {
-                let Some(refusal) = lost_registration(&error) else {
+    /// A person signs in. A registration that the server has lost is made anew, once (CL-TOK-12).
+    async fn by_a_person(&self, target: Target<'_>) -> Result<AccessToken, ClientError> {
+        match self.by_a_person_once(target).await {
+            Err((Some(identity), error)) => {
+                if !self.forget_lost(target.server, &identity, &error).await? {
                     return Err(error);
-                };
-                self.drop_registration(target.server, &identity, &refusal)
-                    .await?;
-                self.by_code_once(target).await.map_err(|(_, error)| error)
-            }
-            Err((Some(identity), error)) => match &error {
-                ClientError::Hop(hop) if client_is_unknown(hop) => {
-                    let refusal = hop.refusal().cloned();
-                    let Some(refusal) = refusal else {
-                        return Err(error);
-                    };
-                    self.drop_registration(target.server, &identity, &refusal)
-                        .await?;
-                    Err(error)
                 }
-                _ => Err(error),
-            },
+                let again = self.by_a_person_once(target).await;
+                again.map_err(|(_, error)| error)
+            }
             other => other.map_err(|(_, error)| error),
         }
     }
 
-    async fn by_code_once(
+    async fn by_a_person_once(&self, target: Target<'_>) -> Result<AccessToken, Failed> {
+        match self.shared.config.grant {
+            Grant::Device => self.by_device(target).await,
+            _ => self.by_code(target).await,
+        }
+    }
+
+    /// Whether `error` says that the client's registration is lost, which is dropped then.
+    ///
+    /// # Errors
+    /// [`crate::RegistrationError::NotAccepted`] for a client that cannot be registered anew.
+    pub(super) async fn forget_lost(
         &self,
-        target: Target<'_>,
-    ) -> Result<AccessToken, (Option<ClientIdentity>, ClientError)> {
+        server: &ServerMetadata,
+        identity: &ClientIdentity,
+        error: &ClientError,
+    ) -> Result<bool, ClientError> {
+        let registered = identity.provenance == Provenance::Registered;
+        match lost_registration(error) {
+            Some(refusal) if registered || matches!(error, ClientError::Hop(_)) => {
+                self.drop_registration(server, identity, &refusal).await?;
+                Ok(true)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// With a browser that comes back here.
+    async fn by_code(&self, target: Target<'_>) -> Result<AccessToken, Failed> {
         let Shared { config, ports, .. } = &*self.shared;
         let before = |error| (None, error);
         let Some(agent) = &ports.user_agent else {
@@ -246,12 +272,14 @@ impl Client {
         };
         let ask = Ask::new(redirect_uri, &discovered.resource, chosen.as_ref());
         let entropy = &*self.shared.ports.entropy;
-        let (url, pending) = authorize(server, &identity, ask, entropy)?;
+        let (url, mut pending) = authorize(server, &identity, ask, entropy)?;
+        pending.connection = Some(self.binding_key().as_str().to_owned());
         Ok(Begun { url, pending })
     }
 
-    /// The second half: `query` is what the person came back with. The server and its endpoints
-    /// have to be the very ones that the first half was bound to (CL-AUTHZ-16).
+    /// The second half: `query` is what the person came back with. This client has to be for the same
+    /// server and owner as the one of the first half, and the authorization server and its endpoints
+    /// have to be the very ones that it was bound to (CL-AUTHZ-16).
     ///
     /// # Errors
     /// See [`ClientError`].
@@ -260,6 +288,10 @@ impl Client {
         pending: PendingAuthorization,
         query: &str,
     ) -> Result<AccessToken, ClientError> {
+        if pending.connection.as_deref() != Some(self.binding_key().as_str()) {
+            let url = crate::hop::Address::of(&pending.authorization_endpoint);
+            return Err(AuthorizationError::Elsewhere { url }.into());
+        }
         let code = pending.read(query)?;
         self.load().await?;
         let _flight = self.shared.flight.lock().await;
@@ -291,19 +323,35 @@ impl Client {
             resource: &pending.resource,
             scope: pending.scope.as_ref(),
         };
-        self.redeem(target, &identity, &pending, &code).await
+        let signed_in = self.redeem(target, &identity, &pending, &code).await;
+        if let Err(error) = &signed_in {
+            // Whoever begins anew is another client.
+            self.forget_lost(&server, &identity, error).await?;
+        }
+        signed_in
     }
 
     /// With a browser elsewhere. Spec: RFC 8628 §3.
-    async fn by_device(&self, target: Target<'_>) -> Result<AccessToken, ClientError> {
-        let Shared { config, ports, .. } = &*self.shared;
-        let Some(agent) = &ports.device else {
+    async fn by_device(&self, target: Target<'_>) -> Result<AccessToken, Failed> {
+        let Some(agent) = &self.shared.ports.device else {
             let issuer = target.server.issuer.clone();
-            return Err(ClientError::SignInNeeded { issuer });
+            return Err((None, ClientError::SignInNeeded { issuer }));
         };
         let bound = self.shared.state().binding.clone();
-        let identity = self.identity(target.server, bound.as_ref(), None).await?;
-        let caller = |now| Caller::new(&identity, target.server, now, &*ports.entropy);
+        let identity = self.identity(target.server, bound.as_ref(), None).await;
+        let identity = identity.map_err(|error| (None, error))?;
+        let signed_in = self.by_device_as(&identity, target, &**agent).await;
+        signed_in.map_err(|error| (Some(identity), error))
+    }
+
+    async fn by_device_as(
+        &self,
+        identity: &ClientIdentity,
+        target: Target<'_>,
+        agent: &dyn DeviceAgent,
+    ) -> Result<AccessToken, ClientError> {
+        let Shared { config, ports, .. } = &*self.shared;
+        let caller = |now| Caller::new(identity, target.server, now, &*ports.entropy);
         let begun = self.shared.now();
         let prepared = token::device_authorization(caller(begun), target.resource, target.scope)?;
         let response = self.send(&prepared, device::EXPECTED).await?;
@@ -335,6 +383,9 @@ impl Client {
         }
     }
 }
+
+/// Why a person did not sign in, and as which client, if that was settled.
+type Failed = (Option<ClientIdentity>, ClientError);
 
 /// What says that a server has lost a client that it had registered.
 fn lost_registration(error: &ClientError) -> Option<crate::hop::OAuthError> {

@@ -1,6 +1,7 @@
 //! Giving tokens back.
 
 use super::Client;
+use crate::authentication::{AuthMethod, ClientIdentity, Provenance};
 use crate::error::ClientError;
 use crate::hop::Got;
 use crate::metadata::ServerMetadata;
@@ -32,10 +33,15 @@ impl Client {
         self.load().await?;
         let _flight = self.shared.flight.lock().await;
         let (binding, stored) = self.stored().await?;
-        let held = self.shared.held();
+        let (held, bound) = {
+            let state = self.shared.state();
+            (state.credentials.clone(), state.binding.clone())
+        };
+        // What could not be saved is given back, too.
+        let binding = binding.or(bound);
         let held = stored.or_else(|| held.map(|held| (*held).clone()));
         let (Some(binding), Some(held)) = (binding, held) else {
-            self.shared.state().credentials = None;
+            self.shared.hold(None);
             return Ok(SignedOut::Nothing);
         };
         let forgotten = self.forget(&binding.issuer, &binding.resource).await;
@@ -54,9 +60,16 @@ impl Client {
     }
 
     async fn revoke(&self, held: &Credentials, server: &ServerMetadata) -> Result<(), ClientError> {
-        let Some(identity) = self.identity_of(&held.client_id, server).await? else {
-            // Nobody who is known any more could revoke them.
-            return Ok(());
+        let identity = match self.identity_of(&held.client_id, server).await? {
+            Some(identity) => identity,
+            // What it proved itself with is lost. Perhaps nothing needs to be proved.
+            None => ClientIdentity::new(
+                held.client_id.clone(),
+                Provenance::Registered,
+                (None, None),
+                Some(AuthMethod::None),
+                server,
+            )?,
         };
         let refresh = held.refresh_token.as_ref();
         let tokens = refresh

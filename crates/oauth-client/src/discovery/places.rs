@@ -35,12 +35,12 @@ pub fn resource_places(server: &ResourceUri, challenge: &BearerChallenge) -> Vec
         } else {
             Reach::of_url(server.as_str()).unwrap_or(Reach::Public)
         };
-        let mut resources = vec![server.clone()];
-        resources.extend(described_at(url));
+        // RFC 9728 §3.3: the very server. A server that could name another one's metadata would be
+        // shown a token for that one.
         places.push(Place {
             url: url.clone(),
             within,
-            resources,
+            resources: vec![server.clone()],
         });
     }
     let path = server.metadata_url();
@@ -49,25 +49,16 @@ pub fn resource_places(server: &ResourceUri, challenge: &BearerChallenge) -> Vec
         (path, Some(server.clone())),
         (root, ResourceUri::parse(origin).ok()),
     ] {
-        if places.iter().all(|place| place.url != url) {
-            places.push(Place {
+        match places.iter_mut().find(|place| place.url == url) {
+            Some(place) => place.resources.extend(resource),
+            None => places.push(Place {
                 url,
                 within: Reach::Local,
                 resources: resource.into_iter().collect(),
-            });
+            }),
         }
     }
     places
-}
-
-/// The resource into whose identifier the well-known segment was put to make `url`.
-fn described_at(url: &str) -> Option<ResourceUri> {
-    let parsed = Url::parse(url).ok()?;
-    let rest =
-        parsed[url::Position::BeforePath..url::Position::AfterQuery].strip_prefix(SEGMENT)?;
-    let whole = rest.is_empty() || rest.starts_with(['/', '?']);
-    let origin = parsed.origin().ascii_serialization();
-    whole.then(|| ResourceUri::parse(&format!("{origin}{rest}")).ok())?
 }
 
 /// Where an authorization server's metadata may be, in the order of MCP: with a path the inserted

@@ -29,6 +29,13 @@ pub enum Tried {
     Failed(Arc<HopError>),
 }
 
+impl Attempt {
+    /// Whether it may well go otherwise later.
+    pub(crate) fn may_pass(&self) -> bool {
+        matches!(&self.tried, Tried::Failed(error) if error.is_temporary())
+    }
+}
+
 impl fmt::Display for Attempt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.tried {
@@ -75,9 +82,7 @@ impl DiscoveryError {
     pub fn is_temporary(&self) -> bool {
         match &self.reason {
             DiscoveryFailure::Stopped(error) => error.is_temporary(),
-            DiscoveryFailure::NoServerUsable => self.report.0.iter().any(
-                |attempt| matches!(&attempt.tried, Tried::Failed(error) if error.is_temporary()),
-            ),
+            DiscoveryFailure::NoServerUsable => self.report.0.iter().any(Attempt::may_pass),
             _ => false,
         }
     }

@@ -121,6 +121,10 @@ impl Search<'_> {
             if let Some(server) = self.server(&issuer, within).await {
                 return Ok((Some(metadata), server));
             }
+            // The one of before is out of order: that is no reason to give up what it has issued.
+            if preferred == Some(&issuer) && self.report.0.last().is_some_and(Attempt::may_pass) {
+                break;
+            }
         }
         Err(DiscoveryFailure::NoServerUsable)
     }
@@ -131,7 +135,8 @@ impl Search<'_> {
         challenge: &BearerChallenge,
     ) -> Result<Option<(ResourceMetadata, Reach)>, DiscoveryFailure> {
         let hop = Hop::ResourceMetadata;
-        for place in resource_places(&self.config.server, challenge) {
+        for mut place in resource_places(&self.config.server, challenge) {
+            place.within = place.within.min(self.config.within);
             let found = self
                 .look(hop, &place.url, place.within, |url, response| {
                     let place = Place {
@@ -160,6 +165,7 @@ impl Search<'_> {
 
     async fn server(&mut self, issuer: &Issuer, within: Reach) -> Option<ServerMetadata> {
         let hop = Hop::ServerMetadata;
+        let within = within.min(self.config.within);
         for url in server_places(issuer) {
             let found = self
                 .look(hop, &url, within, |url, response| {
@@ -199,7 +205,7 @@ impl Search<'_> {
         }
         let absent = |attempt: &Attempt| matches!(attempt.tried, Tried::Absent(_));
         match self.report.0.iter().all(absent) {
-            true => Ok(ServerMetadata::assumed(issuer, Reach::Local)),
+            true => Ok(ServerMetadata::assumed(issuer, self.config.within)),
             false => Err(DiscoveryFailure::NoServerUsable),
         }
     }

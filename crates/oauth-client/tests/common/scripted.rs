@@ -91,6 +91,11 @@ impl Web {
         self
     }
 
+    /// What is answered to this next.
+    pub fn answer_to(&self, line: &str) -> Said {
+        self.said.lock().unwrap()[line][0].clone()
+    }
+
     pub fn asked(&self) -> Vec<Asked> {
         self.asked.lock().unwrap().clone()
     }
@@ -188,6 +193,30 @@ impl HttpClient for Web {
         }
         response.extensions_mut().insert(Reached(said.reach));
         Ok(response)
+    }
+}
+
+/// The application's own HTTP client.
+#[derive(Clone)]
+pub struct Application(pub Web);
+
+impl tower_service::Service<Request<Bytes>> for Application {
+    type Response = Response<Bytes>;
+    type Error = TransportError;
+    type Future =
+        std::pin::Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
+
+    fn poll_ready(
+        &mut self,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Result<(), Self::Error>> {
+        std::task::Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Bytes>) -> Self::Future {
+        let web = self.0.clone();
+        let bounds = Bounds::within(Reach::Local);
+        Box::pin(async move { web.send(request, bounds).await })
     }
 }
 
