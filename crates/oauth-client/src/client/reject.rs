@@ -1,13 +1,14 @@
 //! What to do when the protected server says no.
 
 use http::StatusCode;
+use oauth_types::Scope;
 
 use super::renew::Renewed;
 use super::{AccessToken, Client};
 use crate::challenge::BearerChallenge;
 use crate::error::ClientError;
 use crate::observer::Step;
-use crate::scope::step_up;
+use crate::scope::{missing, step_up};
 use crate::step_up::StepUps;
 
 /// How a protected server refused a request.
@@ -63,7 +64,9 @@ impl Client {
     /// 401: a token that others got meanwhile, else a renewed one, else a new sign-in, each once for
     /// a request (CL-TOK-8). Before that the server's metadata are read again, since it may have
     /// another authorization server by now (CL-DISC-10). 403 `insufficient_scope`: a new sign-in for
-    /// all scope asked for before and what is missing, a few times (CL-TOK-9, CL-TOK-10).
+    /// all scope asked for before and what is missing, a few times (CL-TOK-9, CL-TOK-10). Where the
+    /// challenge does not say what is missing, that is what the server's metadata list and the token
+    /// does not allow (CL-AUTHZ-3).
     ///
     /// # Errors
     /// See [`ClientError`].
@@ -132,23 +135,25 @@ impl Client {
         &self,
         rejection: &Rejection<'_>,
     ) -> Result<Option<AccessToken>, ClientError> {
-        let (Some(challenged), Some(presented)) = (&rejection.challenge.scope, rejection.presented)
-        else {
+        let Some(presented) = rejection.presented else {
+            return Ok(None);
+        };
+        let Some(challenged) = self.missing(&rejection.challenge, presented).await? else {
             return Ok(None);
         };
         let held = self.shared.held();
         let credentials = held.as_ref().unwrap_or(&presented.credentials);
         let before = [credentials.requested.as_ref(), credentials.scope.as_ref()];
-        let wanted = step_up(before, challenged);
+        let wanted = step_up(before, &challenged);
         let tried = self
             .shared
             .state()
             .step_ups
-            .try_once(rejection.operation, challenged);
+            .try_once(rejection.operation, &challenged);
         if let Err(times) = tried {
             debug_assert!(times >= StepUps::MOST);
             return Err(ClientError::StepUpLimit {
-                scope: challenged.clone(),
+                scope: challenged,
                 times,
             });
         }
@@ -158,5 +163,19 @@ impl Client {
         self.authorize(&rejection.challenge, Some(&wanted), before)
             .await
             .map(Some)
+    }
+
+    /// What the operation needs. The metadata are read again if the challenge does not say it.
+    async fn missing(
+        &self,
+        challenge: &BearerChallenge,
+        presented: &AccessToken,
+    ) -> Result<Option<Scope>, ClientError> {
+        if challenge.scope.is_some() {
+            return Ok(challenge.scope.clone());
+        }
+        let discovered = self.discover(challenge).await?;
+        let sources = self.scope_sources(&discovered, challenge);
+        Ok(missing(sources, presented.scope()))
     }
 }
