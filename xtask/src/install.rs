@@ -46,16 +46,17 @@ pub(crate) fn missing() {
 
 /// The packages of the tools that are missing, and of the servers whose stores exist.
 fn packages(root: &Path) -> Vec<&'static str> {
-    let tools = TOOLS.iter().map(|tool| (tool.name, tool.package));
+    let tools = TOOLS
+        .iter()
+        .filter(|tool| tool.version().is_none())
+        .map(|tool| tool.package);
     let servers = BACKENDS
         .iter()
         .filter(|b| b.built(root))
-        .filter_map(|b| b.program);
-    tools
-        .chain(servers)
+        .filter_map(|b| b.program)
         .filter(|(program, _)| run::on_path(program).is_none())
-        .map(|(_, package)| package)
-        .collect()
+        .map(|(_, package)| package);
+    tools.chain(servers).collect()
 }
 
 fn system() -> System {

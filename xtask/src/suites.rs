@@ -18,6 +18,10 @@ pub(crate) enum Preparation {
     Client,
     /// The packages of the Node suites, as their lock file has them.
     NodePackages,
+    /// A place of their own for the packages of the Python suites.
+    PythonEnvironment,
+    /// These packages, each in the version that is written down.
+    PythonPackages,
     /// The program that starts database servers for a suite.
     Databases,
     /// The two examples that are resource servers for somebody else's tokens.
@@ -40,11 +44,22 @@ pub(crate) struct Suite {
 
 const NODE: [Preparation; 2] = [Preparation::Quickstart, Preparation::NodePackages];
 
-const CLIENT: [Preparation; 3] = [
+const CLIENT: [Preparation; 5] = [
+    Preparation::Quickstart,
+    Preparation::Client,
+    Preparation::NodePackages,
+    Preparation::PythonEnvironment,
+    Preparation::PythonPackages,
+];
+
+const CLIENT_CONFORMANCE: [Preparation; 3] = [
     Preparation::Quickstart,
     Preparation::Client,
     Preparation::NodePackages,
 ];
+
+/// Where the Python suites' packages are; git does not see it.
+const PYTHON: &str = "interop/python/.venv";
 
 const DATABASES: [Preparation; 3] = [
     Preparation::Quickstart,
@@ -103,7 +118,7 @@ pub(crate) const SUITES: &[Suite] = &[
     Suite {
         name: "client",
         about: "our client, at the quickstart and at servers that others made",
-        needs: &["node", "npm"],
+        needs: &["node", "npm", "python3"],
         prepare: &CLIENT,
         command: interop!("client"),
     },
@@ -111,7 +126,7 @@ pub(crate) const SUITES: &[Suite] = &[
         name: "client-conformance",
         about: "the MCP project's checks of clients",
         needs: &["node", "npm"],
-        prepare: &CLIENT,
+        prepare: &CLIENT_CONFORMANCE,
         command: interop!("client-conformance"),
     },
     Suite {
@@ -279,6 +294,20 @@ impl Workshop {
                 let mut npm = run::program("npm");
                 npm.arg("ci").current_dir(run::root().join("interop"));
                 (npm, "npm ci failed in interop")
+            }
+            Preparation::PythonEnvironment => {
+                let mut python = run::program("python3");
+                python.args(["-m", "venv", PYTHON]);
+                (python, "python3 made no environment in interop/python")
+            }
+            // Only what is written down: what it depends on is written down too.
+            Preparation::PythonPackages => {
+                let python = run::root().join(PYTHON).join("bin/python");
+                let mut pip = run::program(&python.display().to_string());
+                pip.args(["-m", "pip", "install", "--quiet", "--no-deps"]);
+                pip.args(["--disable-pip-version-check", "--requirement"]);
+                pip.arg("interop/python/requirements.txt");
+                (pip, "pip install failed in interop/python")
             }
             // With the features of every other step, so that nothing compiles twice.
             Preparation::Databases => (

@@ -9,7 +9,7 @@ use crate::metadata::Graph;
 use crate::suites::{self, Outcome, SUITES, Workshop};
 use crate::table::{self, Row, Verdict};
 use crate::tally::{self, Tally, Test};
-use crate::tools::{self, TOOLS};
+use crate::tools::{TOOLS, Tool};
 use crate::{canaries, conformance, install, run};
 
 /// Runs everything and ends with `N passed, N failed`.
@@ -32,8 +32,7 @@ pub(crate) fn everything(options: &Options) -> Result<Tally, String> {
     let searched = canaries::search(&logs, &said);
     let searched = searched.map_err(|error| format!("cannot search the logs: {error}"))?;
 
-    let versions: Vec<Option<String>> =
-        TOOLS.iter().map(|tool| tools::version(tool.name)).collect();
+    let versions: Vec<Option<String>> = TOOLS.iter().map(Tool::version).collect();
     let tools = TOOLS
         .iter()
         .zip(&versions)

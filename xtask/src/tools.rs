@@ -9,31 +9,59 @@ pub(crate) struct Tool {
     pub(crate) name: &'static str,
     /// The Debian package that brings it.
     pub(crate) package: &'static str,
+    /// What it is asked, so as to know its version and that it is whole.
+    asked: &'static [&'static str],
 }
+
+impl Tool {
+    /// What it says its version is, or `None` if it is missing or does not run.
+    pub(crate) fn version(&self) -> Option<String> {
+        answer(self.name, self.asked)
+    }
+}
+
+const VERSION: &[&str] = &["--version"];
 
 pub(crate) const TOOLS: &[Tool] = &[
     Tool {
         name: "node",
         package: "nodejs",
+        asked: VERSION,
     },
     Tool {
         name: "npm",
         package: "npm",
+        asked: VERSION,
     },
     Tool {
         name: "chromium",
         package: "chromium",
+        asked: VERSION,
     },
     Tool {
         name: "chromedriver",
         package: "chromium-driver",
+        asked: VERSION,
+    },
+    // Debian's has no `ensurepip`, and can make no environment, without the package.
+    Tool {
+        name: "python3",
+        package: "python3-venv",
+        asked: &[
+            "-c",
+            "import ensurepip, platform; print(platform.python_version())",
+        ],
     },
 ];
 
 /// What a program says its version is, or `None` if it is missing or does not run.
 pub(crate) fn version(program: &str) -> Option<String> {
+    answer(program, VERSION)
+}
+
+fn answer(program: &str, asked: &[&str]) -> Option<String> {
     run::on_path(program)?;
-    let said = run::output(run::program(program).arg("--version")).ok()?;
+    let said = run::output(run::program(program).args(asked)).ok()?;
     Some(short(&said))
 }
 
@@ -76,5 +104,20 @@ mod tests {
     #[test]
     fn a_missing_program_has_no_version() {
         assert_eq!(version("there-is-no-such-program"), None);
+    }
+
+    #[test]
+    fn a_program_that_is_not_whole_counts_as_missing() {
+        let without = Tool {
+            name: "sh",
+            package: "",
+            asked: &["-c", "echo no such module >&2; exit 1"],
+        };
+        assert_eq!(without.version(), None);
+        let with = Tool {
+            asked: &["-c", "echo 3.11.7"],
+            ..without
+        };
+        assert_eq!(with.version().as_deref(), Some("3.11.7"));
     }
 }

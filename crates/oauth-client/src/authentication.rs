@@ -155,6 +155,8 @@ impl ClientIdentity {
                 };
                 let pair = format!("{}:{}", encode(client_id), encode(secret.expose()));
                 form.secret(secret.clone());
+                // It need not be said twice (OAuth 2.1 §2.4.1), but some servers look nowhere else.
+                form.push("client_id", client_id);
                 form.authorize(format!("Basic {}", STANDARD.encode(pair)));
             }
             (AuthMethod::ClientSecretPost, Some(secret), _) => {

@@ -5,7 +5,9 @@ mod common;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
-use common::scripted::{ASM, Robot, Said, Scene, TOKEN, Web, asm, registered_body, tokens, with};
+use common::scripted::{
+    ASM, PRM, Robot, Said, Scene, TOKEN, Web, asm, prm, registered_body, tokens, with,
+};
 use oauth_client::agent::Visit;
 use oauth_client::types::{Lifetime, Scope, SecretText};
 use oauth_client::{
@@ -262,10 +264,57 @@ fn a_step_up_asks_for_all_that_was_asked_for_before() {
         scene.web.last(TOKEN).form["grant_type"],
         "authorization_code"
     );
-    // Without a scope to ask for, or for another reason, the refusal is the answer.
+    // For another reason the refusal is the answer.
     let plain = BearerChallenge::default();
     let rejection = oauth_client::Rejection::new(forbidden, plain, Some(&wider), "write");
     assert!(block_on(client.rejected(&rejection)).unwrap().is_none());
+}
+
+/// CL-TOK-9, CL-AUTHZ-3: the Python SDK's server does not say which scope is missing. Then its metadata,
+/// as they are by now, are what a sign-in goes by; and where they list nothing that the token lacks,
+/// nobody is bothered.
+#[test]
+fn a_step_up_that_does_not_say_for_what_asks_for_what_is_listed() {
+    let scene = Scene::new(Web::usual());
+    let client = scene.client(|config| config);
+    let lists = |scope: serde_json::Value| {
+        let mut document = prm("https://as.example");
+        document["scopes_supported"] = scope;
+        scene.web.put(PRM, Said::json(document));
+    };
+    lists(serde_json::json!(["read"]));
+    let token = block_on(client.sign_in(&BearerChallenge::default())).unwrap();
+    let mut challenge = BearerChallenge::default();
+    challenge.error = Some("insufficient_scope".to_owned());
+    let forbidden = http::StatusCode::FORBIDDEN;
+    let refused = |token| {
+        let rejection = oauth_client::Rejection::new(forbidden, challenge.clone(), token, "write");
+        block_on(client.rejected(&rejection)).unwrap()
+    };
+    assert!(refused(Some(&token)).is_none(), "nothing more to ask for");
+    assert_eq!(scene.robot.visits.lock().unwrap().len(), 1);
+
+    // A new version of the server wants more; the person at first gives less than is asked for.
+    lists(serde_json::json!(["write"]));
+    let mut less = tokens("second");
+    less["scope"] = "read".into();
+    scene.web.put(TOKEN, Said::json(less));
+    let narrow = refused(Some(&token)).unwrap();
+    assert_eq!(scene.robot.last()["scope"], "read write");
+    scene.web.put(TOKEN, Said::json(tokens("third")));
+    let wider = refused(Some(&narrow)).unwrap();
+    assert_eq!(scene.robot.last()["scope"], "read write");
+    assert_eq!(wider.scope().unwrap().as_str(), "read write");
+    assert!(refused(Some(&wider)).is_none());
+
+    // The same for a program that sends people off itself.
+    lists(serde_json::json!(["erase"]));
+    let begun = block_on(client.begin(&challenge, "https://app.example/callback")).unwrap();
+    assert!(
+        begun.url.contains("scope=erase+read+write"),
+        "{}",
+        begun.url
+    );
 }
 
 /// CL-TOK-10: a server that always wants more is not asked for ever.

@@ -8,7 +8,7 @@ use super::{AccessToken, Client};
 use crate::challenge::BearerChallenge;
 use crate::error::ClientError;
 use crate::observer::Step;
-use crate::scope::step_up;
+use crate::scope::{missing, step_up};
 
 /// How a protected server refused a request.
 #[derive(Debug)]
@@ -74,7 +74,9 @@ impl Client {
     /// 401: a token that others got meanwhile, else a renewed one, else a new sign-in, each once for
     /// a request (CL-TOK-8); no sign-in where nothing went through ([`Self::accepted`]) since the last. Before that the server's metadata are read again, since it may have
     /// another authorization server by now (CL-DISC-10). 403 `insufficient_scope`: a new sign-in for
-    /// all scope asked for before and what is missing, a few times (CL-TOK-9, CL-TOK-10).
+    /// all scope asked for before and what is missing, a few times (CL-TOK-9, CL-TOK-10). Where the
+    /// challenge does not say what is missing, that is what the server's metadata list and the token
+    /// does not allow (CL-AUTHZ-3).
     ///
     /// # Errors
     /// See [`ClientError`].
@@ -154,17 +156,19 @@ impl Client {
         &self,
         rejection: &Rejection<'_>,
     ) -> Result<Option<AccessToken>, ClientError> {
-        let (Some(challenged), Some(presented)) = (&rejection.challenge.scope, rejection.presented)
-        else {
+        let Some(presented) = rejection.presented else {
+            return Ok(None);
+        };
+        let Some(challenged) = self.missing(&rejection.challenge, presented).await? else {
             return Ok(None);
         };
         let held = self.shared.held();
         let credentials = held.as_ref().unwrap_or(&presented.credentials);
         let before = [credentials.requested.as_ref(), credentials.scope.as_ref()];
         let wider = Wider {
-            scope: &step_up(before, challenged),
+            scope: &step_up(before, &challenged),
             operation: rejection.operation,
-            challenged,
+            challenged: &challenged,
         };
         // Refreshing cannot widen a grant: this is a new authorization.
         let before = Some(std::sync::Arc::clone(&presented.credentials));
@@ -187,5 +191,19 @@ impl Client {
         })?;
         self.shared.tell(&Step::StepUp { scope });
         Ok(())
+    }
+
+    /// What the operation needs. The metadata are read again if the challenge does not say it.
+    async fn missing(
+        &self,
+        challenge: &BearerChallenge,
+        presented: &AccessToken,
+    ) -> Result<Option<Scope>, ClientError> {
+        if challenge.scope.is_some() {
+            return Ok(challenge.scope.clone());
+        }
+        let discovered = self.discover(challenge).await?;
+        let sources = self.scope_sources(&discovered, challenge);
+        Ok(missing(sources, presented.scope()))
     }
 }

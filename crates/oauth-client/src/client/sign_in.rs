@@ -138,16 +138,24 @@ impl Client {
         Ok(discover(config, ports, challenge, preferred).await?)
     }
 
+    /// What a sign-in asks for that is no step-up.
     fn scope(&self, discovered: &Discovered, challenge: &BearerChallenge) -> Option<Scope> {
-        let config = &self.shared.config;
+        let offline = self.shared.config.offline_access && !self.shared.asks_for_itself();
+        let sources = self.scope_sources(discovered, challenge);
+        scope::choose(sources, &discovered.server, offline)
+    }
+
+    pub(super) fn scope_sources<'a>(
+        &'a self,
+        discovered: &'a Discovered,
+        challenge: &'a BearerChallenge,
+    ) -> ScopeSources<'a> {
         let metadata = discovered.resource_metadata.as_ref();
-        let sources = ScopeSources {
+        ScopeSources {
             challenge: challenge.scope.as_ref(),
             resource: metadata.and_then(|metadata| metadata.scopes_supported.as_ref()),
-            configured: config.scope.as_ref(),
-        };
-        let offline = config.offline_access && !self.shared.asks_for_itself();
-        scope::choose(sources, &discovered.server, offline)
+            configured: self.shared.config.scope.as_ref(),
+        }
     }
 
     /// A person signs in. A registration that the server has lost is made anew, once (CL-TOK-12).
@@ -263,12 +271,12 @@ impl Client {
             .await?;
         // More scope than before is asked for together with what was asked for before.
         let held = self.shared.held();
-        let chosen = match (&challenge.scope, &held) {
-            (Some(challenged), Some(held)) if challenge.is_insufficient_scope() => {
+        let chosen = match (self.scope(&discovered, challenge), &held) {
+            (Some(now), Some(held)) if challenge.is_insufficient_scope() => {
                 let before = [held.requested.as_ref(), held.scope.as_ref()];
-                Some(scope::step_up(before, challenged))
+                Some(scope::step_up(before, &now))
             }
-            _ => self.scope(&discovered, challenge),
+            (now, _) => now,
         };
         let ask = Ask::new(redirect_uri, &discovered.resource, chosen.as_ref());
         let entropy = &*self.shared.ports.entropy;
