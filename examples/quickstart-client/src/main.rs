@@ -49,6 +49,10 @@ async fn run(flags: &Flags, report: Report) -> Result<(), Failure> {
     if flags.sign_out {
         return match client.sign_out().await? {
             SignedOut::Failed(error) => Err(error),
+            SignedOut::Nothing => {
+                report.not_signed_in();
+                Ok(())
+            }
             _ => Ok(()),
         };
     }

@@ -1,6 +1,7 @@
 //! What is printed, step by step: for people, or one JSON object a line.
 
 use oauth_client::Step;
+use rmcp::service::ClientInitializeError;
 use serde_json::{Value, json};
 
 /// Prints on standard output.
@@ -18,6 +19,11 @@ impl Report {
     pub(crate) fn step(self, step: &Step<'_>) {
         let (name, facts) = described(step);
         self.print(name, facts);
+    }
+
+    /// There was nothing to sign out of.
+    pub(crate) fn not_signed_in(self) {
+        self.print("not signed in", json!({}));
     }
 
     /// The server was asked for the first time.
@@ -39,7 +45,7 @@ impl Report {
         if self.json {
             println!("{}", json!({ "step": "failed", "why": why }));
         } else {
-            eprintln!("failed: {why}");
+            eprintln!("failed: {}", harmless(why));
         }
     }
 
@@ -67,10 +73,14 @@ impl Report {
 /// A value as people read it. Servers chose many of them: nothing steers the terminal.
 fn plain(value: &Value) -> String {
     match value {
-        Value::String(text) => text.chars().filter(|c| !c.is_control()).collect(),
+        Value::String(text) => harmless(text),
         Value::Array(values) => values.iter().map(plain).collect::<Vec<_>>().join(" "),
         other => other.to_string(),
     }
+}
+
+fn harmless(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).collect()
 }
 
 fn described(step: &Step<'_>) -> (&'static str, Value) {
@@ -132,6 +142,11 @@ pub(crate) fn all_of(error: &(dyn std::error::Error + 'static)) -> String {
     if let Some(found) = oauth_rmcp::client_error(error) {
         return chain(found);
     }
+    // Its own text names types of the library, and nothing of the server.
+    if let Some(ClientInitializeError::TransportError { error, .. }) = error.downcast_ref() {
+        let why = chain(error.error.as_ref());
+        return format!("this does not answer as an MCP server: {why}");
+    }
     chain(error)
 }
 
@@ -147,4 +162,37 @@ fn chain(error: &(dyn std::error::Error + 'static)) -> String {
         next = cause.source();
     }
     said
+}
+
+#[cfg(test)]
+mod tests {
+    use rmcp::transport::DynamicTransportError;
+
+    use super::*;
+
+    /// An error may repeat what the server said, and so may not steer the terminal any more than a step.
+    #[test]
+    fn what_a_server_said_does_not_steer_the_terminal() {
+        assert_eq!(
+            harmless("no tool \u{1b}[2Jof that\r\nname"),
+            "no tool [2Jof thatname"
+        );
+        assert_eq!(plain(&json!(["a\u{7}", "b\u{9b}"])), "a b");
+    }
+
+    /// Somebody who mistyped an address reads what is there, and no names of types.
+    #[test]
+    fn a_server_that_speaks_no_mcp_is_called_so() {
+        struct Transport;
+        let error = ClientInitializeError::TransportError {
+            error: DynamicTransportError::from_parts(
+                std::any::type_name::<Transport>(),
+                std::any::TypeId::of::<Transport>(),
+                "HTTP 404".into(),
+            ),
+            context: "send initialize request".into(),
+        };
+        let said = "this does not answer as an MCP server: HTTP 404";
+        assert_eq!(all_of(&error), said);
+    }
 }
