@@ -107,18 +107,14 @@ impl ClientIdentity {
             AuthMethod::ClientSecretBasic | AuthMethod::ClientSecretPost => secret.is_some(),
             AuthMethod::PrivateKeyJwt => key.is_some(),
         };
+        let [one, other] = server.ways_with_a_secret();
         let method = match wanted {
             Some(method) => has(method).then_some(method),
             // Servers that take public clients do not always say so.
             None if secret.is_none() && key.is_none() => Some(AuthMethod::None),
-            None => [
-                AuthMethod::PrivateKeyJwt,
-                AuthMethod::ClientSecretBasic,
-                AuthMethod::ClientSecretPost,
-                AuthMethod::None,
-            ]
-            .into_iter()
-            .find(|method| has(*method) && server.takes(*method)),
+            None => [AuthMethod::PrivateKeyJwt, one, other, AuthMethod::None]
+                .into_iter()
+                .find(|method| has(*method) && server.takes(*method)),
         };
         Ok(Self {
             client_id,
@@ -220,6 +216,12 @@ mod tests {
                 secret(),
                 None,
                 Some("client_secret_post client_secret_basic"),
+                Some(Post),
+            ),
+            (
+                secret(),
+                None,
+                Some("none client_secret_basic client_secret_post"),
                 Some(Basic),
             ),
             (secret(), None, Some("none"), Some(Public)),

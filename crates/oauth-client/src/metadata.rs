@@ -118,6 +118,25 @@ impl ServerMetadata {
             .is_none_or(|methods| methods.iter().any(|held| held == method.as_str()))
     }
 
+    /// The ways to prove oneself with a secret, in the order in which it names them, the header first
+    /// where it does not. They are worth the same, and what a server names first is what works best
+    /// there.
+    pub fn ways_with_a_secret(&self) -> [AuthMethod; 2] {
+        use AuthMethod::{ClientSecretBasic as Basic, ClientSecretPost as Post};
+        let methods = self.token_endpoint_auth_methods_supported.as_ref();
+        let first = methods.and_then(|methods| {
+            let mut named = methods
+                .iter()
+                .map(String::as_str)
+                .filter_map(AuthMethod::named);
+            named.find(|method| matches!(method, Basic | Post))
+        });
+        match first {
+            Some(Post) => [Post, Basic],
+            _ => [Basic, Post],
+        }
+    }
+
     /// Whether it knows PKCE with S256 (CL-DISC-7).
     pub fn knows_s256(&self) -> bool {
         let methods = self.code_challenge_methods_supported.as_ref();

@@ -136,11 +136,12 @@ pub fn metadata(
 /// where it signs people in, else with a secret.
 fn method(config: &ClientConfig, server: &ServerMetadata) -> AuthMethod {
     let person = !matches!(config.grant, Grant::ClientCredentials);
+    let [one, other] = server.ways_with_a_secret();
     [
         (config.key.is_some(), AuthMethod::PrivateKeyJwt),
         (person, AuthMethod::None),
-        (true, AuthMethod::ClientSecretBasic),
-        (true, AuthMethod::ClientSecretPost),
+        (true, one),
+        (true, other),
     ]
     .into_iter()
     .find(|(possible, method)| *possible && server.takes(*method))
@@ -197,13 +198,11 @@ pub fn read(
         (Some(named), _) => AuthMethod::named(named),
         // Left out: what was asked for, if it fits what came, else what the server takes. Some hand
         // out a secret and take none.
-        (None, Some(_)) => [
-            AuthMethod::ClientSecretBasic,
-            AuthMethod::ClientSecretPost,
-            AuthMethod::None,
-        ]
-        .into_iter()
-        .find(|method| server.takes(*method)),
+        (None, Some(_)) => server
+            .ways_with_a_secret()
+            .into_iter()
+            .chain([AuthMethod::None])
+            .find(|method| server.takes(*method)),
         (None, None) => asked
             .token_endpoint_auth_method
             .as_deref()
