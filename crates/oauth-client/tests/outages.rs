@@ -102,6 +102,21 @@ fn what_could_not_be_saved_is_presented_all_the_same() {
     assert_eq!(scene.robot.visits.lock().unwrap().len(), 1);
 }
 
+/// CL-TOK-6: a token that is good may be worth nothing any more once it was renewed, saved or not.
+#[test]
+fn what_was_renewed_early_and_could_not_be_saved_is_given_at_once() {
+    let scene = Scene::new(Web::usual());
+    let (client, is_full) = full(&scene, |config| config);
+    sign_in(&client).unwrap();
+    is_full.store(true, Ordering::SeqCst);
+    scene.web.put(TOKEN, Said::json(tokens("second")));
+    scene.clock.advance(Lifetime::seconds(3595));
+    let given = block_on(client.access_token()).unwrap().unwrap();
+    let renewed = &scene.web.last(TOKEN).form["refresh_token"];
+    assert_eq!(renewed, "refresh-first-0123456789");
+    assert!(given.secret().expose().contains("second"));
+}
+
 /// CL-TOK-6, CL-TOK-14: where nothing can ever be saved, a sign-in lasts as long as the process, and can be
 /// given back.
 #[test]

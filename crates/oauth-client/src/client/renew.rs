@@ -53,8 +53,11 @@ impl Client {
             Ok(Renewed::Spent) => Ok(None),
             // CL-TOK-12: whatever keeps it from being renewed takes nothing away.
             Err(_) if good() => {
-                shared.state().pause = Some(shared.now().plus(PAUSE));
-                let credentials = Arc::clone(&held);
+                // Renewed, and not to be saved: then the newer one is held.
+                let mut state = shared.state();
+                state.pause = Some(shared.now().plus(PAUSE));
+                let newest = state.credentials.clone();
+                let credentials = newest.unwrap_or_else(|| Arc::clone(&held));
                 Ok(Some(AccessToken { credentials }))
             }
             Err(error) => Err(error),
